@@ -1,0 +1,1 @@
+//! Judges a packet before anything else.

@@ -1,0 +1,9 @@
+//! Callsign: an authoritative DNS server for service discovery.
+//!
+//! `docs/ARCHITECTURE.md` is the map; the modules below stand in its order, and each uses only those above it.
+
+pub mod view;
+
+pub mod answer;
+
+pub mod dns;
