@@ -2,8 +2,15 @@
 //!
 //! `docs/ARCHITECTURE.md` is the map; the modules below stand in its order, and each uses only those above it.
 
+pub mod clock;
+
+pub mod catalog;
+
+pub mod lease;
+pub mod store;
 pub mod view;
 
 pub mod answer;
+pub mod writer;
 
 pub mod dns;

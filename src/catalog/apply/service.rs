@@ -1,0 +1,161 @@
+//! Services: settings, removal, and the names that are forgotten.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+
+use super::super::change::{Image, Kind, Rejection};
+use super::super::limits::NAME_OCTETS_MAX;
+use super::super::name::{ServiceName, ZoneName};
+use super::super::service::{KnownName, Lingering, Service};
+use super::super::settings::ServiceSettings;
+use super::super::state::{Step, Subject};
+use super::super::zone::Zone;
+
+impl Step {
+    pub(super) fn put_service(
+        &mut self,
+        zone: &ZoneName,
+        name: &ServiceName,
+        settings: &ServiceSettings,
+    ) -> Result<(), Rejection> {
+        let before = self.state.zone(zone)?.services.get(name).cloned();
+        let after = match &before {
+            Some(service) if service.settings == *settings => return Ok(()),
+            Some(service) => self.with_settings(&*self.state.zone(zone)?.clone(), service, settings),
+            None => {
+                let octets = zone.wire_len() + 1 + name.as_str().len();
+                if octets > NAME_OCTETS_MAX {
+                    return Err(Rejection::Invalid {
+                        field: "service".into(),
+                        message: format!("{name}.{zone} would have {octets} octets, at most 255 are allowed"),
+                    });
+                }
+                self.state.check_service_name(zone, name)?;
+                Service {
+                    settings: settings.clone(),
+                    ..new_service(name, self.now)
+                }
+            }
+        };
+        let index = self.advance();
+        let after = Arc::new(Service {
+            index,
+            lingering: linger_itself(&after, self.now),
+            ..after
+        });
+        let serial = self.replace_service(zone, name, Some(after.clone()))?;
+        self.effect.created = before.is_none();
+        let subject = Subject {
+            kind: Kind::Service,
+            service: Some(name),
+            id: None,
+        };
+        let images = (
+            before.map_or(Image::Absent, Image::Service),
+            Image::Service(after),
+        );
+        self.record(subject, zone, images, serial);
+        Ok(())
+    }
+
+    fn with_settings(&self, zone: &Zone, service: &Service, settings: &ServiceSettings) -> Service {
+        let (old, new) = (zone.service_ttl(&service.settings), zone.service_ttl(settings));
+        let mut cached_until = service.cached_until;
+        if service.settings.ttl.is_none() {
+            cached_until = cached_until.max(zone.cached_until);
+        }
+        if new < old {
+            cached_until = cached_until.max(self.now + old.duration());
+        }
+        Service {
+            settings: settings.clone(),
+            cached_until,
+            ..service.clone()
+        }
+    }
+
+    pub(super) fn delete_service(&mut self, zone: &ZoneName, name: &ServiceName) -> Result<(), Rejection> {
+        let service = self.state.service(zone, name)?.clone();
+        // One change for each instance and one for the service. Each host name had an address, so each moves the
+        // serial; taking the instances out one by one would cost the square of their number.
+        let mut changed = Zone::clone(self.state.zone(zone)?);
+        changed.services.remove(name);
+        changed.instances -= service.instances.len() as u64;
+        for instance in &service.instances {
+            self.advance();
+            changed.serial = changed.serial.wrapping_add(1);
+            let subject = Subject {
+                kind: Kind::Deregister,
+                service: Some(name),
+                id: Some(&instance.id),
+            };
+            let images = (Image::Instance(instance.clone()), Image::Absent);
+            self.record(subject, zone, images, Some(changed.serial));
+        }
+        self.advance();
+        self.state.zones.insert(zone.clone(), Arc::new(changed));
+        let subject = Subject {
+            kind: Kind::Service,
+            service: Some(name),
+            id: None,
+        };
+        self.record(subject, zone, (Image::Service(service), Image::Absent), None);
+        Ok(())
+    }
+
+    pub(super) fn forget_names(
+        &mut self,
+        zone: &ZoneName,
+        name: &ServiceName,
+        names: &[(KnownName, Timestamp)],
+    ) -> Result<(), Rejection> {
+        if self.state.service(zone, name).is_err() {
+            return Ok(());
+        }
+        self.forget(zone, name, |lingering| {
+            names
+                .iter()
+                .any(|(name, since)| *name == lingering.name && *since == lingering.since)
+        })
+    }
+}
+
+/// A service that has nothing yet.
+pub(super) fn new_service(name: &ServiceName, now: Timestamp) -> Service {
+    Service {
+        name: name.clone(),
+        settings: ServiceSettings::default(),
+        instances: Box::default(),
+        lingering: Box::default(),
+        created_at: now,
+        index: 0,
+        cached_until: now,
+    }
+}
+
+/// The lingering names of `service`, its own brought up to date: it lingers while there is neither an instance nor a
+/// setting that keeps it.
+pub(super) fn linger_itself(service: &Service, now: Timestamp) -> Box<[Lingering]> {
+    let lingers = service.instances.is_empty() && service.settings.is_empty();
+    let at = service
+        .lingering
+        .iter()
+        .position(|lingering| lingering.name == KnownName::Service);
+    if lingers == at.is_some() {
+        return service.lingering.clone();
+    }
+    let mut lingering = service.lingering.to_vec();
+    match at {
+        Some(at) => drop(lingering.remove(at)),
+        // It sorts before every port and tag.
+        None => lingering.insert(
+            0,
+            Lingering {
+                name: KnownName::Service,
+                since: now,
+            },
+        ),
+    }
+    lingering.into()
+}

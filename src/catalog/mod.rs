@@ -1,0 +1,32 @@
+//! The words of service discovery as types that cannot be wrong, and the pure state machine over them.
+//!
+//! Nothing here does I/O, reads a clock, draws at random or knows a wire shape: JSON lives in `http`, rows in
+//! `store`, DNS messages in `view` and `answer`. `docs/API.md` defines the words; the two that other trades use
+//! otherwise: a *zone* is a DNS zone, and the *catalog* is what is registered, not a list of zones (RFC 9432).
+
+mod apply;
+mod change;
+mod health;
+mod instance;
+pub mod limits;
+mod name;
+pub mod selection;
+mod service;
+mod settings;
+mod state;
+mod zone;
+
+pub use change::{Change, Due, Effect, Image, InstanceKey, Kind, Operation, Precondition, Record, Rejection};
+pub use health::{Output, OutputTooLong, Status, Verdict};
+pub use instance::{
+    AddressError, Drain, Instance, Lease, LeaseError, MetaError, MetaKey, MetaValue, Port, Protocol,
+    Registration, Tag, TagError, deregister_after_default, parse_address,
+};
+pub use name::{InstanceId, NameError, PortName, ServiceName, TagLabel, ZoneName};
+pub use service::{KnownName, Lingering, Service, names_borne_by};
+pub use settings::{Base, Delay, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
+pub use state::State;
+pub use zone::{NAME_SERVER_LABEL, Zone};
+
+#[cfg(test)]
+mod tests;

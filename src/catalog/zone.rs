@@ -1,0 +1,81 @@
+//! A zone: settings, serial and services. Also the unit of tenancy.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::OrdMap;
+
+use crate::clock::Timestamp;
+
+use super::limits::FORGET_AFTER_DEFAULT;
+use super::name::{ServiceName, ZoneName};
+use super::service::Service;
+use super::settings::{Base, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
+
+/// The label of the name server that every zone has by default.
+pub const NAME_SERVER_LABEL: &str = "ns";
+
+/// A DNS zone that Callsign is authoritative for.
+#[derive(Clone, PartialEq)]
+pub struct Zone {
+    /// Its apex.
+    pub name: ZoneName,
+    /// Its own settings.
+    pub settings: ZoneSettings,
+    /// What the server's flags gave it.
+    pub base: Base,
+    /// The SOA's serial (RFC 1982).
+    pub serial: u32,
+    /// Its services.
+    pub services: OrdMap<ServiceName, Arc<Service>>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// The index of the latest change of the zone itself.
+    pub index: u64,
+    /// Until when caches may hold records of it with a TTL that was longer than today's.
+    pub cached_until: Timestamp,
+    /// Instances in all its services.
+    pub instances: u64,
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Zone")
+            .field("name", &self.name)
+            .field("serial", &self.serial)
+            .field("services", &self.services.len())
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Zone {
+    /// TTL of its own records, and of a service that sets none.
+    pub fn ttl(&self) -> Ttl {
+        self.settings.ttl.unwrap_or(self.base.ttl)
+    }
+
+    /// The SOA's MINIMUM.
+    pub fn negative_ttl(&self) -> Ttl {
+        self.settings.negative_ttl.unwrap_or(self.base.negative_ttl)
+    }
+
+    /// TTL of a service with these settings.
+    pub fn service_ttl(&self, settings: &ServiceSettings) -> Ttl {
+        settings.ttl.unwrap_or_else(|| self.ttl())
+    }
+
+    /// What a service with these settings answers when empty.
+    pub fn on_empty(&self, settings: &ServiceSettings) -> OnEmpty {
+        settings.on_empty.or(self.settings.on_empty).unwrap_or_default()
+    }
+
+    /// How long names of a service with these settings stay known without a bearer.
+    pub fn forget_after(&self, settings: &ServiceSettings) -> Duration {
+        settings
+            .forget_after
+            .or(self.settings.forget_after)
+            .map_or(FORGET_AFTER_DEFAULT, |delay| delay.duration())
+    }
+}
