@@ -244,13 +244,21 @@ impl<'a> Layout<'a> {
             .iter()
             .rev()
             .take(LOOK_BACK)
-            .find(|range| range.of(&self.lists) == list);
+            .find_map(|range| range.prefix(&self.lists, list));
         if let Some(range) = known {
-            return *range;
+            return range;
         }
         let range = self.append(list);
         self.interned.push(range);
         range
+    }
+
+    /// A list and another of the same length that follows it, kept once; the range is that of the first.
+    fn intern_twins(&mut self, first: &[u32], second: &[u32]) -> Range {
+        let mut both = Vec::with_capacity(first.len() * 2);
+        both.extend_from_slice(first);
+        both.extend_from_slice(second);
+        self.intern(&both).half()
     }
 
     fn instance(&self, member: u32) -> &'a Instance {
@@ -340,41 +348,42 @@ impl<'a> Layout<'a> {
             .take_while(|m| self.members[*m as usize].priority == tier)
             .collect();
         let mut entries: Vec<u32> = Vec::with_capacity(members.len());
+        let mut holders: Vec<u32> = Vec::with_capacity(members.len());
         let mut weights: Vec<u32> = Vec::with_capacity(members.len());
-        let mut at_number: HashMap<u32, usize, foldhash::fast::RandomState> = HashMap::default();
-        for member in &members {
-            let member = self.members[*member as usize];
-            for number in family(&member).of(&self.lists) {
-                let known = if entries.len() < 16 {
-                    entries.iter().position(|entry| entry == number)
+        let (mut pairs, mut pair_members) = (
+            Vec::with_capacity(members.len()),
+            Vec::with_capacity(members.len()),
+        );
+        let mut places: Unique<u32> = Unique::default();
+        for number in &members {
+            let member = self.members[*number as usize];
+            for address in family(&member).of(&self.lists) {
+                pairs.push(*address);
+                pair_members.push(*number);
+                let at = places.number(*address) as usize;
+                if at < weights.len() {
+                    weights[at] += u32::from(member.weight);
                 } else {
-                    if at_number.is_empty() {
-                        at_number = entries.iter().copied().zip(0..).collect();
-                    }
-                    at_number.get(number).copied()
-                };
-                match known {
-                    Some(at) => weights[at] += u32::from(member.weight),
-                    None => {
-                        if entries.len() >= 16 {
-                            at_number.insert(*number, entries.len());
-                        }
-                        entries.push(*number);
-                        weights.push(u32::from(member.weight));
-                    }
+                    entries.push(*address);
+                    holders.push(*number);
+                    weights.push(u32::from(member.weight));
                 }
             }
         }
         let equal = weights.iter().all(|weight| *weight == weights[0]);
-        Addresses {
-            entries: self.intern(&entries),
-            weights: if equal {
+        Addresses::new(
+            self.intern_twins(&entries, &holders),
+            if equal {
                 Range::default()
             } else {
                 self.intern(&weights)
             },
-            members: self.intern(&members),
-        }
+            if pairs.len() == entries.len() {
+                Range::default()
+            } else {
+                self.intern_twins(&pairs, &pair_members)
+            },
+        )
     }
 }
 

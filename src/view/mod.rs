@@ -16,7 +16,9 @@ use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 
-pub use service::{Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring};
+pub use service::{
+    AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
+};
 pub use zone::ZoneView;
 
 type Zones = imbl::GenericHashMap<Vec<u8>, Arc<ZoneView>, foldhash::fast::RandomState, DefaultSharedPtr>;

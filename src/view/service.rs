@@ -37,6 +37,22 @@ impl Range {
         self.len == 0
     }
 
+    /// The first half.
+    pub(super) fn half(self) -> Self {
+        Self {
+            start: self.start,
+            len: self.len / 2,
+        }
+    }
+
+    /// The range of `list`, if this one's numbers in `all` begin with it.
+    pub(super) fn prefix(self, all: &[u32], list: &[u32]) -> Option<Self> {
+        self.of(all).starts_with(list).then(|| Self {
+            start: self.start,
+            len: list.len() as u32,
+        })
+    }
+
     pub(super) fn of<T>(self, all: &[T]) -> &[T] {
         let start = self.start as usize;
         &all[start..start + self.len as usize]
@@ -58,12 +74,60 @@ pub enum Standing {
 /// The addresses of one family behind a name: those of its lowest tier.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Addresses {
-    /// Numbers in `v4` or `v6`, each once, in the order of the ring.
-    pub entries: Range,
+    /// Numbers in `v4` or `v6`, each once, in the order of the ring. The same number of members follows in the list:
+    /// the first on the ring that has each.
+    entries: Range,
     /// Their summed weights in the same order; empty if all are equal.
-    pub weights: Range,
-    /// The members that have them, in the order of the ring.
-    pub members: Range,
+    weights: Range,
+    /// Address by address of each member, followed by the members in the same way; empty if that is what `entries`
+    /// is, because no address is shared.
+    pairs: Range,
+}
+
+/// Addresses to choose from.
+#[derive(Clone, Copy, Debug)]
+pub struct AddressList<'a> {
+    /// Numbers in `v4` or `v6`.
+    pub numbers: &'a [u32],
+    /// Whose each is.
+    pub members: &'a [u32],
+    /// Its weight, if they differ.
+    pub weights: &'a [u32],
+}
+
+impl Addresses {
+    pub(super) fn new(entries: Range, weights: Range, pairs: Range) -> Self {
+        Self {
+            entries,
+            weights,
+            pairs,
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Each address once.
+    pub fn each_once(self, service: &ServiceView) -> AddressList<'_> {
+        let (numbers, members) = service.twin_list(self.entries);
+        AddressList {
+            numbers,
+            members,
+            weights: service.list(self.weights),
+        }
+    }
+
+    /// The addresses of each member, if some member shares one with another.
+    pub fn by_member(self, service: &ServiceView) -> Option<AddressList<'_>> {
+        let (numbers, members) = service.twin_list(self.pairs);
+        (!numbers.is_empty()).then_some(AddressList {
+            numbers,
+            members,
+            weights: &[],
+        })
+    }
 }
 
 /// The SRV records behind a name.
@@ -180,6 +244,12 @@ impl ServiceView {
     /// The numbers of a range.
     pub fn list(&self, range: Range) -> &[u32] {
         range.of(&self.lists)
+    }
+
+    /// The numbers of a range, and as many after them that belong to them.
+    fn twin_list(&self, range: Range) -> (&[u32], &[u32]) {
+        let start = range.start as usize;
+        self.lists[start..start + 2 * range.len()].split_at(range.len())
     }
 
     /// The id of a member.
