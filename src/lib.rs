@@ -14,3 +14,4 @@ pub mod answer;
 pub mod writer;
 
 pub mod dns;
+pub mod expiry;
