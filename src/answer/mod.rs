@@ -47,21 +47,13 @@ pub struct Scratch {
 impl Scratch {
     /// Working memory whose draws follow from `seed`.
     pub fn seeded(seed: u64) -> Self {
-        Self {
-            random: fastrand::Rng::with_seed(seed),
-        }
+        Self { random: fastrand::Rng::with_seed(seed) }
     }
 }
 
 /// Answers the message `packet` from `snapshot` into `out`, which holds at least 65,535 octets on TCP and
 /// [`Asked::udp_payload_max`] on UDP.
-pub fn answer(
-    snapshot: &Snapshot,
-    packet: &[u8],
-    asked: &Asked,
-    scratch: &mut Scratch,
-    out: &mut [u8],
-) -> Outcome {
+pub fn answer(snapshot: &Snapshot, packet: &[u8], asked: &Asked, scratch: &mut Scratch, out: &mut [u8]) -> Outcome {
     let _ = (snapshot, packet, asked, scratch, out);
     Outcome::Drop
 }
