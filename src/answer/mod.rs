@@ -54,6 +54,12 @@ impl Scratch {
 /// Answers the message `packet` from `snapshot` into `out`, which holds at least 65,535 octets on TCP and
 /// [`Asked::udp_payload_max`] on UDP.
 pub fn answer(snapshot: &Snapshot, packet: &[u8], asked: &Asked, scratch: &mut Scratch, out: &mut [u8]) -> Outcome {
-    let _ = (snapshot, packet, asked, scratch, out);
-    Outcome::Drop
+    let _ = (snapshot, scratch);
+    let refusal = match gate::judge(packet, asked.transport) {
+        gate::Verdict::Drop => return Outcome::Drop,
+        gate::Verdict::Slow => return Outcome::Slow,
+        gate::Verdict::Refuse(refusal) => refusal,
+        gate::Verdict::Question(question) => gate::Refusal::new(&question, gate::rcode::SERVFAIL, None),
+    };
+    Outcome::Reply(refusal.write(packet, asked.udp_payload_max, out))
 }
