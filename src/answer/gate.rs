@@ -168,6 +168,13 @@ pub fn judge(packet: &[u8], _transport: Transport) -> Verdict<'_> {
     }
 }
 
+/// A refusal of any message, for who comes after the gate and fails with what it let through. Nothing for what must
+/// not be answered.
+pub fn refuse(packet: &[u8], rcode: u16, ede: Option<u16>) -> Option<Refusal> {
+    let header = Header::read(packet).filter(|header| !header.is_reply)?;
+    Some(Survey::of(packet, &header).refusal(rcode, ede))
+}
+
 /// The part of the header that is judged.
 struct Header {
     is_reply: bool,
