@@ -382,3 +382,36 @@ thread_local! {
         burst: vec![0; BURST_OCTETS].into(),
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_of_one_connection_are_passed_over_without_a_pause() {
+        for (errno, passed_over) in [
+            (libc::ECONNABORTED, true),
+            (libc::EPROTO, true),
+            (libc::EINTR, true),
+            (libc::EMFILE, false),
+            (libc::ENFILE, false),
+            (libc::ENOBUFS, false),
+            (libc::EINVAL, false),
+        ] {
+            assert_eq!(
+                concerns_one_connection(&io::Error::from_raw_os_error(errno)),
+                passed_over,
+                "{errno}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_stream_is_split_at_its_lengths() {
+        assert!(matches!(split(b""), Split::Partial));
+        assert!(matches!(split(b"\0"), Split::Partial));
+        assert!(matches!(split(b"\0\x02a"), Split::Partial));
+        assert!(matches!(split(b"\0\x02abc"), Split::Whole(b"ab")));
+        assert!(matches!(split(b"\0\0abc"), Split::Empty));
+    }
+}

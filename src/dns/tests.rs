@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket as StdUdpSocket};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -474,4 +475,45 @@ async fn a_port_in_use_is_named_with_what_to_do() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("no such address"), "{error}");
+}
+
+/// Runs in a process of its own, whose limit it may lower.
+#[tokio::test]
+async fn running_out_of_descriptors_shuts_nobody_out_and_spins_nothing() {
+    const CHILD: &str = "CALLSIGN_TEST_FEW_DESCRIPTORS";
+    if std::env::var_os(CHILD).is_none() {
+        let child = std::process::Command::new("sh")
+            .args(["-c", r#"ulimit -n 60 && exec "$0" --exact "$1""#])
+            .arg(std::env::current_exe().unwrap())
+            .arg("dns::tests::running_out_of_descriptors_shuts_nobody_out_and_spins_nothing")
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let server = serve(Config {
+        udp_workers: 1,
+        ..config(&[V4])
+    })
+    .await;
+    let address = server.addresses[0];
+    let began = Instant::now();
+    let mut streams = Vec::new();
+    // Both ends take descriptors of this process, so clients alone can use them all up.
+    while let Ok(stream) = TcpStream::connect(address).await {
+        streams.push(stream);
+    }
+    // The last one to get in waits for a descriptor of the server's, which idle connections must give.
+    let mut last = streams.pop().unwrap();
+    last.write_all(&framed(&status(1))).await.unwrap();
+    assert_notimp(&read_message(&mut last).await, 1);
+    let errors = u128::from(server.counts().tcp_accept_errors.load(Ordering::Relaxed));
+    assert!(errors > 0, "descriptors did run out");
+    assert!(
+        errors <= 1 + began.elapsed().as_millis() / 50,
+        "{errors} in {:?}",
+        began.elapsed()
+    );
 }
