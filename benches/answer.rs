@@ -22,7 +22,10 @@ fn answers(criterion: &mut Criterion) {
         let before = support::resident_octets();
         let snapshot = Snapshot::of(support::catalog(services));
         let octets = support::resident_octets() - before;
-        eprintln!("{instances} instances: {} MiB resident for catalog and view", octets >> 20);
+        eprintln!(
+            "{instances} instances: {} MiB resident for catalog and view",
+            octets >> 20
+        );
         let asked = Asked {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             transport: Transport::Udp,

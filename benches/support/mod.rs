@@ -5,7 +5,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use callsign::catalog::{
-    Base, Change, InstanceId, InstanceKey, Port, PortName, Protocol, Registration, ServiceName, State, ZoneName,
+    Base, Change, InstanceId, InstanceKey, Port, PortName, Protocol, Registration, ServiceName, State,
+    ZoneName,
 };
 use callsign::clock::Timestamp;
 
@@ -16,7 +17,10 @@ pub const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 pub fn catalog(services: usize) -> State {
     let zone = ZoneName::parse(ZONE).expect("a zone");
     let mut state = State::default();
-    let open = Change::Open { zones: vec![zone.clone()], base: Base::default() };
+    let open = Change::Open {
+        zones: vec![zone.clone()],
+        base: Base::default(),
+    };
     state.apply(&open.into(), NOW).expect("an empty catalog opens");
     for service in 0..services {
         for instance in 0..3 {
@@ -42,8 +46,14 @@ pub fn registration(zone: &ZoneName, service: usize, instance: usize) -> Change 
         reported: None,
     };
     let address = IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + number));
-    let registration = Registration { ports: [port].into(), ..Registration::at([address]) };
-    Change::Register { key, registration: Box::new(registration) }
+    let registration = Registration {
+        ports: [port].into(),
+        ..Registration::at([address])
+    };
+    Change::Register {
+        key,
+        registration: Box::new(registration),
+    }
 }
 
 /// A query with EDNS of 1,232 octets, as resolvers send it.
@@ -63,5 +73,10 @@ pub fn query(name: &str, qtype: u16) -> Vec<u8> {
 /// Resident memory of this process in octets.
 pub fn resident_octets() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+    pages
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 4096
 }
