@@ -14,3 +14,7 @@ pub mod answer;
 pub mod writer;
 
 pub mod dns;
+
+pub mod config;
+
+pub mod server;
