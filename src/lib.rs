@@ -18,3 +18,5 @@ pub mod dns;
 pub mod config;
 
 pub mod server;
+
+pub mod cli;
