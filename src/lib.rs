@@ -14,6 +14,7 @@ pub mod answer;
 pub mod writer;
 
 pub mod dns;
+pub mod expiry;
 
 pub mod config;
 

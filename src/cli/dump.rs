@@ -1,6 +1,7 @@
 //! `callsign dump`: the catalog as it is on disk, as JSON. The shapes are the API's where the API has one; what only
 //! memory knows (when a lease ends) is not there.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 
 use crate::catalog::{
-    Instance, KnownName, Lingering, Port, Service, ServiceSettings, State, Ttl, Verdict, Zone, ZoneSettings,
+    Instance, KnownName, Lingering, Port, Service, ServiceSettings, State, Status, Ttl, Verdict, Zone,
+    ZoneSettings,
 };
 use crate::store::{self, Identity, OpenError};
 
@@ -213,7 +215,6 @@ struct InstanceShape<'a> {
     weight: u16,
     tags: Vec<&'a str>,
     meta: BTreeMap<&'a str, &'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<String>,
     deregister_after: String,
     health: HealthShape<'a>,
@@ -274,42 +275,57 @@ impl<'a> InstanceShape<'a> {
     }
 }
 
-/// The worst status, and every verdict that was ever given.
+/// The worst verdict, and every one.
 #[derive(Serialize)]
 struct HealthShape<'a> {
-    status: &'static str,
-    verdicts: BTreeMap<&'static str, VerdictShape<'a>>,
+    #[serde(flatten)]
+    worst: VerdictShape<'a>,
     ports: BTreeMap<&'a str, VerdictShape<'a>>,
+    verdicts: BTreeMap<&'static str, VerdictShape<'a>>,
 }
 
 impl<'a> HealthShape<'a> {
     fn of(instance: &'a Instance) -> Self {
-        let mut verdicts = BTreeMap::from([("reported", VerdictShape::of(&instance.reported))]);
-        if let Some(lapsed) = instance.lapsed {
-            let lapse = VerdictShape {
-                status: "critical",
-                output: None,
-                since: lapsed.to_string(),
+        let reported = VerdictShape::of(&instance.reported);
+        let mut verdicts = BTreeMap::from([("reported", reported.clone())]);
+        let mut worst = reported;
+        if let Some(lease) = instance.lease {
+            let verdict = match instance.lapsed {
+                Some(lapsed) => VerdictShape {
+                    status: "critical",
+                    output: format!("no heartbeat for {}", duration(lease.duration())).into(),
+                    since: lapsed.to_string(),
+                },
+                None => VerdictShape::unspoken(instance),
             };
-            verdicts.insert("lease", lapse);
+            // Of two that are equally bad the reported one is shown: somebody said something with it.
+            if instance.lapsed.is_some() && instance.reported.status != Status::Critical {
+                worst = verdict.clone();
+            }
+            verdicts.insert("lease", verdict);
         }
         let port = |port: &'a Port| {
-            let verdict = port.reported.as_ref()?;
-            Some((port.name.as_str(), VerdictShape::of(verdict)))
+            let verdict = port.reported.as_ref();
+            (
+                port.name.as_str(),
+                verdict.map_or_else(
+                    || VerdictShape::unspoken(instance),
+                    |verdict| VerdictShape::of(verdict),
+                ),
+            )
         };
         Self {
-            status: instance.status().as_str(),
+            worst,
+            ports: instance.ports.iter().map(port).collect(),
             verdicts,
-            ports: instance.ports.iter().filter_map(port).collect(),
         }
     }
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 struct VerdictShape<'a> {
     status: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<&'a str>,
+    output: Cow<'a, str>,
     since: String,
 }
 
@@ -317,8 +333,21 @@ impl<'a> VerdictShape<'a> {
     fn of(verdict: &'a Verdict) -> Self {
         Self {
             status: verdict.status.as_str(),
-            output: verdict.output.as_ref().map(|output| output.as_str()),
+            output: verdict
+                .output
+                .as_ref()
+                .map_or("", |output| output.as_str())
+                .into(),
             since: verdict.since.to_string(),
+        }
+    }
+
+    /// Nobody said anything: passing since there is the instance.
+    fn unspoken(instance: &Instance) -> Self {
+        Self {
+            status: "passing",
+            output: "".into(),
+            since: instance.created_at.to_string(),
         }
     }
 }
@@ -327,7 +356,6 @@ impl<'a> VerdictShape<'a> {
 fn duration(duration: Duration) -> String {
     let ms = duration.as_millis();
     match ms {
-        0 => "0s".into(),
         _ if ms.is_multiple_of(3_600_000) => format!("{}h", ms / 3_600_000),
         _ if ms.is_multiple_of(60_000) => format!("{}m", ms / 60_000),
         _ if ms.is_multiple_of(1000) => format!("{}s", ms / 1000),
