@@ -46,9 +46,14 @@ impl Apply {
 
     /// The file as the API takes it.
     fn batch(&self, context: &mut Context<'_>) -> Done<Value> {
-        let path = self.file.display();
+        let is_input = self.file.as_os_str() == "-";
+        let path = if is_input {
+            "standard input".into()
+        } else {
+            self.file.display().to_string()
+        };
         let mut text = Vec::new();
-        if self.file.as_os_str() == "-" {
+        if is_input {
             context.input.read_to_end(&mut text)
         } else {
             std::fs::File::open(&self.file).and_then(|mut file| file.read_to_end(&mut text))

@@ -79,7 +79,8 @@ impl Question {
 
 /// An absolute name: there is no search list.
 fn parse_name(text: &str) -> Result<Name, String> {
-    let mut name = Name::from_ascii(text).map_err(|error| format!("{text:?} is no domain name: {error}"))?;
+    let mut name = Name::from_ascii(text)
+        .map_err(|_| format!("{text:?} is no domain name; write one such as web.svc.internal"))?;
     name.set_fqdn(true);
     Ok(name)
 }

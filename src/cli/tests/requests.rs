@@ -516,9 +516,9 @@ fn apply_takes_a_batch_or_its_operations_alone() {
         &[],
         expect![[r#"
 
-        ---
-        -: has no operations; write {"operations": […]} or an array of operations (exit 2)
-    "#]],
+            ---
+            standard input: has no operations; write {"operations": […]} or an array of operations (exit 2)
+        "#]],
     );
     check_with(
         &["apply", "-"],
@@ -527,9 +527,9 @@ fn apply_takes_a_batch_or_its_operations_alone() {
         &[],
         expect![[r#"
 
-        ---
-        -: is not JSON: key must be a string at line 1 column 3 (exit 2)
-    "#]],
+            ---
+            standard input: is not JSON: key must be a string at line 1 column 3 (exit 2)
+        "#]],
     );
     check(
         &["apply", "no-such-folder/batch.json"],
