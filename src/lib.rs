@@ -15,3 +15,9 @@ pub mod writer;
 
 pub mod dns;
 pub mod expiry;
+
+pub mod config;
+
+pub mod server;
+
+pub mod cli;

@@ -1,0 +1,147 @@
+//! The command line: parse, do, say, exit code.
+//!
+//! A command writes what it has to say to [`Context::out`] and returns a [`Failure`] with its exit code; only
+//! [`main`] touches the process. Exit codes: 0 well · 1 the request failed, or a check found errors · 2 usage or
+//! configuration, also a named file that cannot be read or an address that cannot be bound · 3 storage · 4 the data
+//! directory is in use.
+
+mod apply;
+mod check;
+mod client;
+mod dump;
+mod failure;
+mod health;
+mod lists;
+mod log;
+mod query;
+mod register;
+mod serve;
+mod settings;
+mod table;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::{Done, Failure};
+
+/// Service discovery over DNS: register over HTTP, ask over DNS.
+#[derive(Debug, Parser)]
+#[command(name = "callsign", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<serve::Serve>),
+    /// Register an instance, or replace it
+    Register(Box<register::Register>),
+    /// Remove an instance
+    Deregister(register::Deregister),
+    /// Renew an instance's lease
+    Heartbeat(health::Heartbeat),
+    /// Report how well an instance is; this renews its lease too
+    Health(health::Health),
+    /// Take an instance out of every answer before it stops
+    Drain(health::Drain),
+    /// List the services
+    Services(lists::Services),
+    /// List a service's instances
+    Instances(lists::Instances),
+    /// List the zones
+    Zones(lists::Zones),
+    /// Create a zone or change its settings
+    SetZone(settings::SetZone),
+    /// Create a service or change its settings
+    SetService(settings::SetService),
+    /// Do many operations, all or none of them
+    Apply(apply::Apply),
+    /// Ask a DNS server: a small dig
+    Query(query::Ask),
+    /// Tell whether a configuration file is right
+    CheckConfig(check::CheckConfig),
+    /// Print the catalog as JSON, also beside a running server
+    Dump(dump::Dump),
+}
+
+/// What a command has of the world.
+struct Context<'a> {
+    /// Standard output.
+    out: &'a mut dyn Write,
+    /// Standard input.
+    input: &'a mut dyn io::Read,
+    /// The environment.
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+impl Context<'_> {
+    /// A variable's value. An empty one counts as unset.
+    fn variable(&self, name: &str) -> Result<Option<String>, Failure> {
+        match (self.environment)(name).filter(|value| !value.is_empty()) {
+            None => Ok(None),
+            Some(value) => value
+                .into_string()
+                .map(Some)
+                .map_err(|_| Failure::usage(format!("{name} is not UTF-8"))),
+        }
+    }
+}
+
+impl Command {
+    fn run(self, context: &mut Context<'_>) -> Done {
+        match self {
+            Self::Serve(command) => command.run(context),
+            Self::Register(command) => command.run(context),
+            Self::Deregister(command) => command.run(context),
+            Self::Heartbeat(command) => command.run(context),
+            Self::Health(command) => command.run(context),
+            Self::Drain(command) => command.run(context),
+            Self::Services(command) => command.run(context),
+            Self::Instances(command) => command.run(context),
+            Self::Zones(command) => command.run(context),
+            Self::SetZone(command) => command.run(context),
+            Self::SetService(command) => command.run(context),
+            Self::Apply(command) => command.run(context),
+            Self::Query(command) => command.run(context),
+            Self::CheckConfig(command) => command.run(context),
+            Self::Dump(command) => command.run(context),
+        }
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where nobody reads any more, there is nobody to tell.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2).into();
+        }
+    };
+    let mut out = io::BufWriter::new(io::stdout());
+    let done = cli.command.run(&mut Context {
+        out: &mut out,
+        input: &mut io::stdin(),
+        environment: &|name| std::env::var_os(name),
+    });
+    // Also after a failure: a check's findings are told on standard output.
+    let flushed = out.flush().map_err(Failure::from);
+    match done.and(flushed) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                let _ = writeln!(io::stderr(), "callsign: {message}");
+            }
+            failure.code().into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
