@@ -22,7 +22,9 @@ const STEPS: i32 = 10_000;
 pub fn quick_check(dir: &Path, stop: &Arc<AtomicBool>) -> Result<(), String> {
     let files = Files::of(dir);
     match check(&files.db, stop) {
-        Err(Trouble::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(()),
+        Err(Trouble::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+            Ok(())
+        }
         Err(trouble) => Err(trouble.with(&files.db).to_string()),
         Ok(()) => Ok(()),
     }

@@ -12,7 +12,9 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
-use crate::catalog::{Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName};
+use crate::catalog::{
+    Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
+};
 
 use super::Identity;
 use super::chunk::{damaged, in_chunks};
@@ -106,7 +108,12 @@ pub(super) fn tallies(connection: &Connection) -> Result<Tallies, Trouble> {
     let mut tallies = Tallies::default();
     let mut seen = 0;
     each_row(connection, Table::Tallies, |columns| {
-        let &[ValueRef::Text(name), ValueRef::Integer(number), ValueRef::Integer(sum)] = columns else {
+        let &[
+            ValueRef::Text(name),
+            ValueRef::Integer(number),
+            ValueRef::Integer(sum),
+        ] = columns
+        else {
             return Err(damaged(Table::Tallies, "?", "it has other types"));
         };
         let mut tables = Table::TALLIED.into_iter();
@@ -118,7 +125,10 @@ pub(super) fn tallies(connection: &Connection) -> Result<Tallies, Trouble> {
         Ok(())
     })?;
     if seen != Table::TALLIED.len() {
-        return Err(Trouble::Damaged(format!("table {} lacks a row", Table::Tallies.name())));
+        return Err(Trouble::Damaged(format!(
+            "table {} lacks a row",
+            Table::Tallies.name()
+        )));
     }
     Ok(tallies)
 }
@@ -130,7 +140,13 @@ fn note(found: &mut Tallies, table: Table, tally: Tally) {
 fn catalog(connection: &Connection, found: &mut Tallies) -> Result<(Identity, u64), Trouble> {
     let mut read = None;
     let tally = each_row(connection, Table::Catalog, |columns| {
-        let &[_, ValueRef::Blob(epoch), ValueRef::Blob(origin), ValueRef::Integer(number)] = columns else {
+        let &[
+            _,
+            ValueRef::Blob(epoch),
+            ValueRef::Blob(origin),
+            ValueRef::Integer(number),
+        ] = columns
+        else {
             return Err(damaged(Table::Catalog, "1", "it has other types"));
         };
         let uuid = |octets| Uuid::from_slice(octets).map_err(|error| damaged(Table::Catalog, "1", error));
@@ -232,7 +248,11 @@ fn services(connection: &Connection, found: &mut Tallies) -> Result<Vec<(ZoneNam
         services.push((zone, service));
     }
     match instances.next() {
-        Some(Owned { zone, service, instance }) => Err(damaged(
+        Some(Owned {
+            zone,
+            service,
+            instance,
+        }) => Err(damaged(
             Table::Instances,
             &format!("{zone} {service} {}", instance.id),
             "its service is unknown",
@@ -306,7 +326,8 @@ fn known_names(
             damaged(TABLE, &key, what)
         };
         let lingering = key.lingering(since).ok_or_else(|| wrong("it is no known name"))?;
-        let is_its = |(of, other): &(ZoneName, Service)| of.as_str() == zone && other.name.as_str() == service;
+        let is_its =
+            |(of, other): &(ZoneName, Service)| of.as_str() == zone && other.name.as_str() == service;
         if !services.get(at).is_some_and(is_its) {
             put_names(services, at, &mut names);
             at += services[at.min(services.len())..]

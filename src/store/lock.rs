@@ -53,7 +53,10 @@ impl Lock {
                     "the data directory {} is in use by another callsign{}; stop that one, or give this one \
                      another --data-dir",
                     dir.display(),
-                    holder.map_or_else(String::new, |pid| format!(" (process {})", pid.trim_start_matches('0')))
+                    holder.map_or_else(String::new, |pid| format!(
+                        " (process {})",
+                        pid.trim_start_matches('0')
+                    ))
                 )))
             }
         }

@@ -35,7 +35,8 @@ pub(super) fn trim(
     let tally = tallies.of(Table::Changes).expect("changes are tallied");
     let over = tally.number - keep.changes;
     let step = STEP + 2 * i64::try_from(added).unwrap_or(STEP);
-    let mut oldest = connection.prepare_cached("SELECT number, at, checksum FROM changes ORDER BY number LIMIT ?1")?;
+    let mut oldest =
+        connection.prepare_cached("SELECT number, at, checksum FROM changes ORDER BY number LIMIT ?1")?;
     let mut rows = oldest.query([step.min(tally.number - 1)])?;
     let mut last = None;
     let mut place = 0;

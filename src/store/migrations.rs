@@ -24,7 +24,8 @@ pub(super) enum Standing {
 }
 
 fn known() -> Vec<Migration> {
-    let parsed = |(name, sql): (&str, &str)| Migration::unapplied(name, sql).expect("the names are as refinery wants");
+    let parsed =
+        |(name, sql): (&str, &str)| Migration::unapplied(name, sql).expect("the names are as refinery wants");
     ALL.into_iter().map(parsed).collect()
 }
 
@@ -39,7 +40,9 @@ pub(super) fn run(connection: &mut Connection) -> Result<(), Trouble> {
 pub(super) fn judge(connection: &Connection) -> Result<Standing, Trouble> {
     let foreign = || Trouble::Foreign("it has no history of migrations".into());
     let exists = connection
-        .query_row("SELECT 1 FROM sqlite_schema WHERE name = ?1", [HISTORY], |_| Ok(()))
+        .query_row("SELECT 1 FROM sqlite_schema WHERE name = ?1", [HISTORY], |_| {
+            Ok(())
+        })
         .optional()?;
     exists.ok_or_else(foreign)?;
     let mut statement = connection.prepare(&format!(

@@ -186,8 +186,12 @@ impl Store {
         };
         match code.map(|failure| (failure.code, failure.extended_code)) {
             // The file that SQLite shares between processes cannot grow either.
-            Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) if rolled_back => CommitError::Full,
-            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) if rolled_back => CommitError::Busy,
+            Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) if rolled_back => {
+                CommitError::Full
+            }
+            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) if rolled_back => {
+                CommitError::Busy
+            }
             _ => {
                 let failure = error.to_string();
                 self.failure = Some(failure.clone());

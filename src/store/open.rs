@@ -208,7 +208,12 @@ fn create(files: &Files) -> Result<(), OpenError> {
         ))
     };
     // What a start that was cut short left; nothing was ever acknowledged from it.
-    for rest in ["callsign.db.new", "callsign.db.new-journal", "callsign.db.new-wal", "callsign.db.new-shm"] {
+    for rest in [
+        "callsign.db.new",
+        "callsign.db.new-journal",
+        "callsign.db.new-wal",
+        "callsign.db.new-shm",
+    ] {
         match fs::remove_file(files.dir.join(rest)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
             _ => {}

@@ -168,9 +168,18 @@ impl<'c> Writing<'c> {
             return Ok(());
         }
         let (old, new) = (names(before), names(after));
-        for name in old.keys().chain(new.keys().filter(|name| !old.contains_key(name))) {
+        for name in old
+            .keys()
+            .chain(new.keys().filter(|name| !old.contains_key(name)))
+        {
             let known = KnownKey::of(name);
-            let key = [key[0], key[1], text(known.kind), text(known.name), text(known.protocol)];
+            let key = [
+                key[0],
+                key[1],
+                text(known.kind),
+                text(known.name),
+                text(known.protocol),
+            ];
             let since = |names: &BTreeMap<KnownName, i64>| names.get(name).map(|ms| [ValueRef::Integer(*ms)]);
             let (old, new) = (since(&old), since(&new));
             self.put(
@@ -215,8 +224,14 @@ impl<'c> Writing<'c> {
     pub(super) fn tallies(&mut self) -> Result<(), WriteError> {
         let (old, new) = (self.before, self.after);
         for ((table, old), (_, new)) in old.iter().zip(new.iter()) {
-            let row = |tally: super::tally::Tally| [ValueRef::Integer(tally.number), ValueRef::Integer(tally.sum)];
-            self.put(Table::Tallies, &[text(table.name())], Some(&row(old)), Some(&row(new)))?;
+            let row =
+                |tally: super::tally::Tally| [ValueRef::Integer(tally.number), ValueRef::Integer(tally.sum)];
+            self.put(
+                Table::Tallies,
+                &[text(table.name())],
+                Some(&row(old)),
+                Some(&row(new)),
+            )?;
         }
         Ok(())
     }
@@ -289,7 +304,10 @@ fn touched(batch: &Batch<'_>) -> Touched {
         let record = &entry.record;
         let services = zones.entry(record.zone.clone()).or_default();
         if let Some(service) = &record.service {
-            services.entry(service.clone()).or_default().extend(record.id.clone());
+            services
+                .entry(service.clone())
+                .or_default()
+                .extend(record.id.clone());
         } else if record.after == Image::Absent
             && let Some(zone) = batch.before.zones.get(&record.zone)
         {

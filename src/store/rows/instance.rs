@@ -143,7 +143,11 @@ fn verdicts(instance: &Instance) -> Vec<VerdictBody> {
         all.push(reported(None, &instance.reported));
     }
     for port in &instance.ports {
-        all.extend(port.reported.as_ref().map(|verdict| reported(Some(&port.name), verdict)));
+        all.extend(
+            port.reported
+                .as_ref()
+                .map(|verdict| reported(Some(&port.name), verdict)),
+        );
     }
     all.extend(instance.lapsed.map(|since| VerdictBody {
         of: Of::Lease,
@@ -168,7 +172,8 @@ impl InstanceBody {
     /// The instance called `id` that this is the body of.
     pub(in crate::store) fn instance(self, id: InstanceId) -> Result<Instance, BodyError> {
         let lease = |ms: u32| {
-            Lease::from_duration(Duration::from_millis(ms.into())).map_err(|_| wrong(format!("{ms} ms is no lease")))
+            Lease::from_duration(Duration::from_millis(ms.into()))
+                .map_err(|_| wrong(format!("{ms} ms is no lease")))
         };
         let drain = |drain: DrainBody| {
             Ok::<_, BodyError>(Drain {
@@ -218,7 +223,8 @@ impl VerdictBody {
             (Of::Reported, None) => instance.reported = verdict,
             (Of::Reported, Some(Word(name))) => {
                 let port = instance.ports.iter_mut().find(|port| port.name == name);
-                let port = port.ok_or_else(|| wrong(format!("a verdict is about the unknown port {name}")))?;
+                let port =
+                    port.ok_or_else(|| wrong(format!("a verdict is about the unknown port {name}")))?;
                 port.reported = Some(Box::new(verdict));
             }
             (Of::Lease, _) => instance.lapsed = Some(verdict.since),

@@ -112,7 +112,8 @@ fn ttl(seconds: u32) -> Result<Ttl, BodyError> {
 }
 
 fn delay(ms: u32) -> Result<Delay, BodyError> {
-    Delay::from_duration(Duration::from_millis(ms.into())).ok_or_else(|| wrong(format!("{ms} ms is no delay")))
+    Delay::from_duration(Duration::from_millis(ms.into()))
+        .ok_or_else(|| wrong(format!("{ms} ms is no delay")))
 }
 
 fn ms(duration: Duration) -> u32 {

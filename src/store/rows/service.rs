@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{
-    Instance, KnownName, Lingering, OnEmpty, PortName, Protocol, Service, ServiceName, ServiceSettings, TagLabel, Ttl,
+    Instance, KnownName, Lingering, OnEmpty, PortName, Protocol, Service, ServiceName, ServiceSettings,
+    TagLabel, Ttl,
 };
 use crate::clock::Timestamp;
 
@@ -140,7 +141,9 @@ impl<'a> KnownKey<'a> {
     pub(in crate::store) fn lingering(self, since_ms: i64) -> Option<Lingering> {
         let name = match (self.kind, self.name, self.protocol) {
             ("service", "", "") => KnownName::Service,
-            ("port", name, protocol) => KnownName::Port(PortName::parse(name).ok()?, Protocol::parse(protocol)?),
+            ("port", name, protocol) => {
+                KnownName::Port(PortName::parse(name).ok()?, Protocol::parse(protocol)?)
+            }
             ("tag", label, "") => KnownName::Tag(TagLabel::parse(label).ok()?),
             _ => return None,
         };
