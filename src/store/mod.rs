@@ -21,6 +21,7 @@ mod write;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
@@ -98,6 +99,9 @@ pub struct Opened {
     /// Whose it is.
     pub identity: Identity,
 }
+
+/// How long a clean stop waits for those who read the write-ahead log.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The one writing connection, and the lock on the data directory.
 #[derive(Debug)]
@@ -218,7 +222,9 @@ impl Store {
                 .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
                 .map(|_| ())
         } else {
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            connection
+                .busy_timeout(CLOSE_TIMEOUT)
+                .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
         };
         let closed = closed.and(connection.close().map_err(|(_, error)| error));
         drop(lock);

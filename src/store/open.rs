@@ -85,7 +85,7 @@ impl Files {
 
 pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
     assert_version()?;
-    fs::create_dir_all(dir).map_err(|error| {
+    make_dir(dir).map_err(|error| {
         OpenError::Unusable(format!(
             "cannot make the data directory {}: {error}; make it, or give another --data-dir",
             dir.display()
@@ -146,11 +146,24 @@ fn assert_version() -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Makes `dir` with those above it, and syncs what they were made in: a directory that a power loss takes away takes
+/// the catalog with it.
+fn make_dir(dir: &Path) -> std::io::Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.exists()).collect();
+    fs::create_dir_all(dir)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| *parent != Path::new(""));
+        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Loads what is there, migrated if it is behind, and holds it against the mark.
 fn judge(files: &Files, lock: &Lock) -> Result<Loaded, Trouble> {
     let connection = reading_connection(&files.db)?;
     if migrations::judge(&connection)? == Standing::Behind {
         migrations::run(&mut writing_connection(&files.db)?)?;
+        migrations::judge(&connection)?;
     }
     let loaded = load::load(&connection)?;
     if let Some(mark) = lock.mark()

@@ -107,3 +107,36 @@ fn a_check_that_is_told_to_stop_is_no_failure() {
     let none = TempDir::new().expect("a folder");
     assert!(super::super::quick_check(none.path(), &Arc::new(AtomicBool::new(false))).is_err());
 }
+
+#[test]
+fn reading_after_a_stop_leaves_the_data_base_as_it_is() {
+    let dir = TempDir::new().expect("a folder");
+    let mut book = Book::open(dir.path());
+    book.make([open_zones(&["svc.internal"])]).expect("room");
+    let state = book.close();
+    let file = dir.path().join("callsign.db");
+    assert!(
+        !dir.path().join("callsign.db-wal").exists(),
+        "a clean stop leaves no log"
+    );
+    let before = fs::read(&file).expect("a file");
+    assert_same(&super::super::read(dir.path()).expect("readable").0, &state);
+    assert!(before == fs::read(&file).expect("a file"));
+    assert_same(&Book::open(dir.path()).state, &state);
+}
+
+#[test]
+fn a_reader_that_stays_delays_a_stop_by_less_than_a_second_and_loses_nothing() {
+    let dir = TempDir::new().expect("a folder");
+    let mut book = Book::open(dir.path());
+    book.make([open_zones(&["svc.internal"])]).expect("room");
+    let reader = rusqlite::Connection::open(dir.path().join("callsign.db")).expect("a data base");
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM changes")
+        .expect("a read transaction");
+    book.make([register(key("web", "web-1"), plain(1))])
+        .expect("room");
+    let state = book.close();
+    drop(reader);
+    assert_same(&Book::open(dir.path()).state, &state);
+}
