@@ -6,6 +6,7 @@ pub mod clock;
 
 pub mod catalog;
 
+pub mod auth;
 pub mod lease;
 pub mod store;
 pub mod view;
@@ -14,3 +15,4 @@ pub mod answer;
 pub mod writer;
 
 pub mod dns;
+pub mod http;
