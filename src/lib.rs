@@ -15,4 +15,5 @@ pub mod answer;
 pub mod writer;
 
 pub mod dns;
+pub mod expiry;
 pub mod http;

@@ -1,0 +1,126 @@
+//! Zone and name: what a question's name stands for.
+
+use crate::catalog::Protocol;
+use crate::view::{Range, Selection, ServiceView, Services, Snapshot, ZoneView};
+
+use super::name::Folded;
+
+/// What a name stands for in its zone.
+pub(super) enum Found<'a> {
+    /// The zone's apex.
+    Apex,
+    /// The default name server, `ns.Z`.
+    NameServer,
+    /// It exists, because a name below it does, and has no records (RFC 4592 §2.2.2).
+    Between,
+    /// It does not exist.
+    Missing,
+    /// An instance's host name.
+    Host(&'a ServiceView, usize),
+    /// `web.Z` or `canary.web.Z`.
+    Selection(&'a ServiceView, &'a Selection),
+    /// `_web._tcp.Z` or `_http._tcp.web.Z`.
+    Services(&'a ServiceView, &'a Services),
+    /// `_http._tcp.canary.web.Z`: the bearers of the tag, and the number of the port's name.
+    PortOfTag(&'a ServiceView, Range, u16),
+}
+
+/// The longest zone that matches. At most one look-up for each number of labels that a zone has.
+pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded) -> Option<&'s ZoneView> {
+    (1..=name.labels())
+        .rev()
+        .filter(|labels| snapshot.has_zone_of(*labels))
+        .find_map(|labels| snapshot.zone(name.suffix(labels)))
+}
+
+/// What `name` stands for in `zone`, which it is in. Hash look-ups and binary searches only: a name that does not
+/// exist costs what one that does costs.
+pub(super) fn name<'z>(zone: &'z ZoneView, name: &Folded) -> Found<'z> {
+    let depth = name.labels() - zone.labels();
+    let label = |at: usize| name.label(zone.labels() + at);
+    if depth == 0 {
+        return Found::Apex;
+    }
+    let found = if let Some(protocol) = protocol(label(1)) {
+        beside_services(zone, protocol, depth, label)
+    } else if let Some(service) = zone.service(label(1)) {
+        below_service(service, depth, label)
+    } else if depth == 1 && label(1) == b"ns" {
+        Some(Found::NameServer)
+    } else {
+        None
+    };
+    found.unwrap_or_else(|| {
+        if zone.is_between(name.before(zone.labels())) {
+            Found::Between
+        } else {
+            Found::Missing
+        }
+    })
+}
+
+/// `_tcp.Z` and below: the form of RFC 2782.
+fn beside_services<'z, 'n>(
+    zone: &'z ZoneView,
+    protocol: Protocol,
+    depth: usize,
+    label: impl Fn(usize) -> &'n [u8],
+) -> Option<Found<'z>> {
+    match depth {
+        1 => zone.has_protocol(protocol).then_some(Found::Between),
+        2 => {
+            let service = zone.service(label(2).strip_prefix(b"_")?)?;
+            Some(Found::Services(service, service.protocol(protocol)?))
+        }
+        _ => None,
+    }
+}
+
+/// `web.Z` and below.
+fn below_service<'z, 'n>(
+    service: &'z ServiceView,
+    depth: usize,
+    label: impl Fn(usize) -> &'n [u8],
+) -> Option<Found<'z>> {
+    if depth == 1 {
+        return Some(Found::Selection(service, &service.own));
+    }
+    if let Some(protocol) = protocol(label(2)) {
+        return match depth {
+            2 => service.protocol(protocol).map(|_| Found::Between),
+            3 => {
+                let (_, services) = service.port(label(3).strip_prefix(b"_")?, protocol)?;
+                Some(Found::Services(service, services))
+            }
+            _ => None,
+        };
+    }
+    if depth == 2 {
+        // A host name goes before a tag that lingers; a living tag cannot have the label of a living id.
+        if let Some(member) = service.member(label(2)) {
+            return Some(Found::Host(service, member));
+        }
+        return service
+            .tag(label(2))
+            .map(|(_, selection)| Found::Selection(service, selection));
+    }
+    let (bearers, _) = service.tag(label(2))?;
+    let protocol = protocol(label(3))?;
+    match depth {
+        3 => service.protocol(protocol).map(|_| Found::Between),
+        4 => {
+            let (port, _) = service.port(label(4).strip_prefix(b"_")?, protocol)?;
+            Some(Found::PortOfTag(service, bearers, port))
+        }
+        _ => None,
+    }
+}
+
+fn protocol(label: &[u8]) -> Option<Protocol> {
+    match label {
+        b"_tcp" => Some(Protocol::Tcp),
+        b"_udp" => Some(Protocol::Udp),
+        b"_sctp" => Some(Protocol::Sctp),
+        _ => None,
+    }
+}

@@ -1,0 +1,71 @@
+//! The question's name in lower case, with its labels counted from the apex.
+//!
+//! Names are matched without regard to case (RFC 4343) but the question is echoed as it was asked, so this copy is
+//! for looking up only. It lives on the stack.
+
+use super::gate::NAME_OCTETS_MAX;
+
+/// Labels of the longest name: 127 of one octet each.
+const LABELS_MAX: usize = 128;
+
+/// A name in lower case.
+pub(super) struct Folded {
+    wire: [u8; NAME_OCTETS_MAX],
+    len: usize,
+    /// Where each label's length octet stands, the leftmost label first.
+    offsets: [u8; LABELS_MAX],
+    labels: usize,
+}
+
+impl Folded {
+    /// Folds a name that the gate has passed: well formed, without pointers, at most 255 octets.
+    pub(super) fn new(name: &[u8]) -> Option<Self> {
+        let mut folded = Self {
+            wire: [0; NAME_OCTETS_MAX],
+            len: name.len(),
+            offsets: [0; LABELS_MAX],
+            labels: 0,
+        };
+        folded.wire.get_mut(..name.len())?.copy_from_slice(name);
+        // Length octets are at most 63, below the letters: folding the whole cannot change them.
+        folded.wire[..name.len()].make_ascii_lowercase();
+        let mut at = 0;
+        while let Some(octets) = name.get(at).copied().filter(|octets| *octets > 0) {
+            *folded.offsets.get_mut(folded.labels)? = at as u8;
+            folded.labels += 1;
+            at += 1 + usize::from(octets);
+        }
+        Some(folded)
+    }
+
+    /// How many labels it has, the root not counted.
+    pub(super) fn labels(&self) -> usize {
+        self.labels
+    }
+
+    /// The last `labels` labels with the root: a suffix in wire form.
+    pub(super) fn suffix(&self, labels: usize) -> &[u8] {
+        &self.wire[self.offset(labels)..self.len]
+    }
+
+    /// Where that suffix begins.
+    pub(super) fn offset(&self, labels: usize) -> usize {
+        if labels == 0 {
+            self.len.saturating_sub(1)
+        } else {
+            usize::from(self.offsets[self.labels - labels])
+        }
+    }
+
+    /// What stands before the last `labels` labels, without a root octet.
+    pub(super) fn before(&self, labels: usize) -> &[u8] {
+        &self.wire[..self.offset(labels)]
+    }
+
+    /// The label number `at` counted from the root, the topmost being 1.
+    pub(super) fn label(&self, at: usize) -> &[u8] {
+        let start = usize::from(self.offsets[self.labels - at]);
+        let octets = usize::from(self.wire[start]);
+        &self.wire[start + 1..start + 1 + octets]
+    }
+}

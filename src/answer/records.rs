@@ -1,0 +1,414 @@
+//! The records of a service: chosen, ordered and written.
+
+use crate::catalog::OnEmpty;
+use crate::view::{AddressList, Addresses, PortView, Range, ServiceView, Standing, ZoneView};
+
+use super::order::{Bounds, Choice, Scratch, arrange};
+use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
+use super::{Asked, Transport};
+
+/// At most so many SRV targets of an answer bring additional records.
+const ADDITIONAL_TARGETS_MAX: usize = 32;
+/// Octets of an SRV record's data before its target (RFC 2782).
+const SRV_FIXED_OCTETS: usize = 6;
+
+/// A service in its zone, asked under some circumstances.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) zone: &'a ZoneView,
+    pub(super) service: &'a ServiceView,
+    pub(super) asked: &'a Asked,
+}
+
+impl Context<'_> {
+    fn ttl(&self) -> u32 {
+        self.zone.service_ttl(self.service)
+    }
+
+    pub(super) fn on_empty(&self) -> OnEmpty {
+        self.zone.on_empty(self.service)
+    }
+
+    fn bounds(&self, reply: &Reply<'_>) -> Bounds {
+        Bounds {
+            room: reply.room(),
+            limit: self.zone.answer_limit(self.service),
+            client: self.asked.client,
+        }
+    }
+
+    /// Notes that records did not fit: TC on UDP, a count where even TCP holds no more.
+    fn cut(&self, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+        match self.asked.transport {
+            Transport::Udp => reply.truncate(),
+            Transport::Tcp => scratch.left_out += 1,
+        }
+    }
+}
+
+/// What a selection has to answer with, after `on_empty` has been asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Its lists.
+    Records,
+    /// NOERROR without records.
+    NoData,
+    /// NXDOMAIN.
+    NxDomain,
+}
+
+/// What a selection of that standing answers. It looks at instances, never at the type asked.
+pub(super) fn verdict(standing: Standing, on_empty: OnEmpty) -> Verdict {
+    match (standing, on_empty) {
+        (Standing::Answerable, _) | (Standing::FailOpen, OnEmpty::All) => Verdict::Records,
+        (_, OnEmpty::NxDomain) => Verdict::NxDomain,
+        _ => Verdict::NoData,
+    }
+}
+
+/// The number of a service's address of one family, as octets.
+#[derive(Clone, Copy)]
+pub(super) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    fn rtype(self) -> u16 {
+        match self {
+            Self::V4 => types::A,
+            Self::V6 => types::AAAA,
+        }
+    }
+
+    fn octets(self, service: &ServiceView, number: u32) -> &[u8] {
+        match self {
+            Self::V4 => &service.v4[number as usize],
+            Self::V6 => &service.v6[number as usize],
+        }
+    }
+
+    fn count(self, service: &ServiceView) -> usize {
+        match self {
+            Self::V4 => service.v4.len(),
+            Self::V6 => service.v6.len(),
+        }
+    }
+
+    fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
+        let member = &service.members[member];
+        service.list(match self {
+            Self::V4 => member.v4,
+            Self::V6 => member.v6,
+        })
+    }
+
+    fn record_octets(self) -> usize {
+        RECORD_HEAD_OCTETS
+            + match self {
+                Self::V4 => 4,
+                Self::V6 => 16,
+            }
+    }
+}
+
+struct AddressChoice<'a> {
+    service: &'a ServiceView,
+    list: AddressList<'a>,
+    family: Family,
+    repeats: bool,
+}
+
+impl Choice for AddressChoice<'_> {
+    fn len(&self) -> usize {
+        self.list.numbers.len()
+    }
+
+    fn entry(&self, at: usize) -> u32 {
+        self.list.numbers[at]
+    }
+
+    fn member(&self, at: usize) -> u32 {
+        self.list.members[at]
+    }
+
+    /// Addresses come from one tier alone.
+    fn tier(&self, _: usize) -> u16 {
+        0
+    }
+
+    fn weight(&self, at: usize) -> u32 {
+        match self.list.weights.get(at) {
+            Some(weight) => *weight,
+            None => u32::from(self.service.members[self.member(at) as usize].weight),
+        }
+    }
+
+    fn octets(&self, _: usize) -> usize {
+        self.family.record_octets()
+    }
+
+    fn repeating(&self) -> Option<usize> {
+        self.repeats.then(|| self.family.count(self.service))
+    }
+
+    fn service(&self) -> &ServiceView {
+        self.service
+    }
+}
+
+/// Answers A or AAAA of a selection.
+pub(super) fn addresses(
+    context: Context<'_>,
+    family: Family,
+    addresses: Addresses,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
+    if addresses.is_empty() {
+        return;
+    }
+    let service = context.service;
+    let bounds = context.bounds(reply);
+    // A limit counts instances, so each must bring what it has, shared or not.
+    let by_member = if bounds.limit > 0 {
+        addresses.by_member(service)
+    } else {
+        None
+    };
+    let repeats = by_member.is_some();
+    let list = by_member.unwrap_or_else(|| addresses.each_once(service));
+    let choice = AddressChoice {
+        service,
+        list,
+        family,
+        repeats,
+    };
+    let cut = arrange(&choice, &bounds, scratch);
+    let ttl = context.ttl();
+    for at in &scratch.chosen {
+        let octets = family.octets(service, list.numbers[*at as usize]);
+        reply.record(Section::Answer, Pointer::QUESTION, family.rtype(), ttl, &[octets]);
+    }
+    if cut {
+        context.cut(reply, scratch);
+    }
+}
+
+struct ServiceChoice<'a> {
+    service: &'a ServiceView,
+    entries: &'a [u32],
+    /// Octets of a record without its target's first label.
+    fixed: usize,
+}
+
+impl ServiceChoice<'_> {
+    fn port(&self, at: usize) -> &PortView {
+        &self.service.ports[self.entries[at] as usize]
+    }
+}
+
+impl Choice for ServiceChoice<'_> {
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn entry(&self, at: usize) -> u32 {
+        self.entries[at]
+    }
+
+    fn member(&self, at: usize) -> u32 {
+        u32::from(self.port(at).member)
+    }
+
+    fn tier(&self, at: usize) -> u16 {
+        self.service.members[self.member(at) as usize].priority
+    }
+
+    fn weight(&self, at: usize) -> u32 {
+        u32::from(self.service.members[self.member(at) as usize].weight)
+    }
+
+    fn octets(&self, at: usize) -> usize {
+        self.fixed + 1 + usize::from(self.port(at).label_octets)
+    }
+
+    fn repeating(&self) -> Option<usize> {
+        None
+    }
+
+    fn service(&self) -> &ServiceView {
+        self.service
+    }
+}
+
+/// Answers SRV with the numbers in `entries`, and the targets' addresses in Additional.
+pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<'_>, scratch: &mut Scratch) {
+    if entries.is_empty() {
+        return;
+    }
+    let service = context.service;
+    let apex = context.zone.apex();
+    let fixed = RECORD_HEAD_OCTETS + SRV_FIXED_OCTETS + 1 + service.label().len() + apex.len();
+    let choice = ServiceChoice {
+        service,
+        entries,
+        fixed,
+    };
+    let bounds = context.bounds(reply);
+    let cut = arrange(&choice, &bounds, scratch);
+    let ttl = context.ttl();
+    let service_octets = [service.label().len() as u8];
+    // Targets for Additional, each once: the member, and where its name stands.
+    let mut targets = [(0u16, 0usize); ADDITIONAL_TARGETS_MAX];
+    let mut targets_len = 0;
+    for at in &scratch.chosen {
+        let port = choice.port(*at as usize);
+        let member = &service.members[usize::from(port.member)];
+        let mut fixed = [0; SRV_FIXED_OCTETS + 1];
+        fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
+        fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
+        fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
+        fixed[6] = port.label_octets;
+        let id = service.id(usize::from(port.member)).as_bytes();
+        // The target is never compressed (RFC 2782).
+        let parts = [&fixed[..], id, &service_octets, service.label(), apex];
+        let data = reply.record(Section::Answer, Pointer::QUESTION, types::SRV, ttl, &parts);
+        let Some(data) = data else { break };
+        if targets_len < ADDITIONAL_TARGETS_MAX
+            && !targets[..targets_len]
+                .iter()
+                .any(|(known, _)| *known == port.member)
+        {
+            targets[targets_len] = (port.member, data + SRV_FIXED_OCTETS);
+            targets_len += 1;
+        }
+    }
+    if cut {
+        context.cut(reply, scratch);
+    }
+    for (member, target) in &targets[..targets_len] {
+        let Some(owner) = Pointer::new(*target) else { break };
+        for family in [Family::V4, Family::V6] {
+            additional(context, family, usize::from(*member), owner, reply);
+        }
+    }
+}
+
+/// Adds an RRset of a target whole or not at all: half of one would be taken for the whole (RFC 2181 §5).
+fn additional(context: Context<'_>, family: Family, member: usize, owner: Pointer, reply: &mut Reply<'_>) {
+    let numbers = family.of_member(context.service, member);
+    if numbers.len() * family.record_octets() > reply.room() {
+        return;
+    }
+    for number in numbers {
+        let octets = family.octets(context.service, *number);
+        reply.record(
+            Section::Additional,
+            owner,
+            family.rtype(),
+            context.ttl(),
+            &[octets],
+        );
+    }
+}
+
+/// Answers `_port._proto.tag.service`: the intersection is found when it is asked, by a walk over the tag's bearers.
+pub(super) fn port_of_tag(
+    context: Context<'_>,
+    bearers: Range,
+    name: u16,
+    is_srv: bool,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) -> Verdict {
+    let service = context.service;
+    let mut entries = std::mem::take(&mut scratch.gathered);
+    let mut gather = |wanted: &dyn Fn(usize, &PortView) -> bool| {
+        entries.clear();
+        for member in service.list(bearers) {
+            let member = *member as usize;
+            let ports = service.ports_of(member);
+            entries.extend(
+                ports
+                    .filter(|(_, p)| p.name == name && wanted(member, p))
+                    .map(|(at, _)| at),
+            );
+        }
+        !entries.is_empty()
+    };
+    let standing = if gather(&|_, port| port.answered) {
+        Standing::Answerable
+    } else if gather(&|member, _| service.members[member].stays) {
+        Standing::FailOpen
+    } else {
+        Standing::Empty
+    };
+    let verdict = verdict(standing, context.on_empty());
+    if verdict == Verdict::Records && is_srv {
+        services(context, &entries, reply, scratch);
+    }
+    scratch.gathered = entries;
+    verdict
+}
+
+/// Answers SRV of a host name: its answered ports, whatever its selections do.
+pub(super) fn host_services(
+    context: Context<'_>,
+    member: usize,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
+    let mut entries = std::mem::take(&mut scratch.gathered);
+    entries.clear();
+    entries.extend(
+        context
+            .service
+            .ports_of(member)
+            .filter(|(_, port)| port.answered)
+            .map(|(at, _)| at),
+    );
+    services(context, &entries, reply, scratch);
+    scratch.gathered = entries;
+}
+
+/// Answers A or AAAA of a host name, in the order they were registered.
+pub(super) fn host_addresses(
+    context: Context<'_>,
+    family: Family,
+    member: usize,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
+    for number in family.of_member(context.service, member) {
+        let octets = family.octets(context.service, *number);
+        let written = reply.record(
+            Section::Answer,
+            Pointer::QUESTION,
+            family.rtype(),
+            context.ttl(),
+            &[octets],
+        );
+        if written.is_none() {
+            context.cut(reply, scratch);
+            return;
+        }
+    }
+}
+
+/// Answers TXT of a host name: one record of its `meta`, which fits or not.
+pub(super) fn host_text(context: Context<'_>, member: usize, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+    let instance = &context.service.service().instances[member];
+    let octets: usize = instance
+        .txt_strings()
+        .map(|(key, value)| key.len() + value.len() + 2)
+        .sum();
+    if octets == 0 {
+        return;
+    }
+    if octets + RECORD_HEAD_OCTETS > reply.room() {
+        context.cut(reply, scratch);
+        return;
+    }
+    reply.text(context.ttl(), octets, instance.txt_strings());
+}

@@ -1,0 +1,184 @@
+//! The reply under way: octets, counts, and how much room is left.
+
+use super::gate::{HEADER_OCTETS, OPT_OCTETS, Question, write_opt};
+
+/// Types that the pipeline knows.
+pub(super) mod types {
+    pub(in super::super) const A: u16 = 1;
+    pub(in super::super) const NS: u16 = 2;
+    pub(in super::super) const SOA: u16 = 6;
+    pub(in super::super) const TXT: u16 = 16;
+    pub(in super::super) const AAAA: u16 = 28;
+    pub(in super::super) const SRV: u16 = 33;
+    pub(in super::super) const ANY: u16 = 255;
+}
+
+/// NXDOMAIN (RFC 1035 §4.1.1).
+pub(super) const NXDOMAIN: u16 = 3;
+
+/// A pointer can name the first 16,383 octets of a message (RFC 1035 §4.1.4).
+const POINTER_MAX: usize = 0x3fff;
+
+/// A section of the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    Answer = 0,
+    Authority = 1,
+    Additional = 2,
+}
+
+/// A pointer to a name in the message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pointer(u16);
+
+impl Pointer {
+    /// To the question's name.
+    pub(super) const QUESTION: Self = Self::at(HEADER_OCTETS);
+
+    const fn at(offset: usize) -> Self {
+        Self(0xc000 | offset as u16)
+    }
+
+    /// To `offset`, if a pointer can name it.
+    pub(super) fn new(offset: usize) -> Option<Self> {
+        (offset <= POINTER_MAX).then_some(Self::at(offset))
+    }
+
+    pub(super) fn octets(self) -> [u8; 2] {
+        self.0.to_be_bytes()
+    }
+}
+
+/// Octets of a record before its data, the owner being a pointer.
+pub(super) const RECORD_HEAD_OCTETS: usize = 12;
+
+/// The reply under way. What it is given fits: callers ask [`Self::room`] first.
+pub(super) struct Reply<'b> {
+    out: &'b mut [u8],
+    at: usize,
+    limit: usize,
+    counts: [u16; 3],
+    rcode: u16,
+    truncated: bool,
+}
+
+impl<'b> Reply<'b> {
+    /// Begins a reply to `question` of at most `size` octets: header and question are copied as they came
+    /// (RFC 4343 §3), and room is kept for OPT.
+    pub(super) fn new(question: &Question<'_>, out: &'b mut [u8], size: usize) -> Option<Self> {
+        let opt = if question.edns.is_some() { OPT_OCTETS } else { 0 };
+        let limit = size.min(out.len()).checked_sub(opt)?;
+        if question.end > limit {
+            return None;
+        }
+        out.get_mut(..question.end)?
+            .copy_from_slice(question.packet.get(..question.end)?);
+        Some(Self {
+            out,
+            at: question.end,
+            limit,
+            counts: [0; 3],
+            rcode: 0,
+            truncated: false,
+        })
+    }
+
+    /// Octets left.
+    pub(super) fn room(&self) -> usize {
+        self.limit - self.at
+    }
+
+    pub(super) fn set_rcode(&mut self, rcode: u16) {
+        self.rcode = rcode;
+    }
+
+    pub(super) fn truncate(&mut self) {
+        self.truncated = true;
+    }
+
+    pub(super) fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// How many records a section has.
+    pub(super) fn count(&self, section: Section) -> u16 {
+        self.counts[section as usize]
+    }
+
+    /// Appends a record whose data is the concatenation of `parts`, and returns where the data begins; nothing if
+    /// it does not fit.
+    #[inline]
+    pub(super) fn record(
+        &mut self,
+        section: Section,
+        owner: Pointer,
+        rtype: u16,
+        ttl: u32,
+        parts: &[&[u8]],
+    ) -> Option<usize> {
+        let octets: usize = parts.iter().map(|part| part.len()).sum();
+        if octets + RECORD_HEAD_OCTETS > self.room() {
+            return None;
+        }
+        let mut head = [0; RECORD_HEAD_OCTETS];
+        head[0..2].copy_from_slice(&owner.octets());
+        head[2..4].copy_from_slice(&rtype.to_be_bytes());
+        head[4..6].copy_from_slice(&1u16.to_be_bytes());
+        head[6..10].copy_from_slice(&ttl.to_be_bytes());
+        head[10..12].copy_from_slice(&(octets as u16).to_be_bytes());
+        self.push(&head);
+        let data = self.at;
+        for part in parts {
+            self.push(part);
+        }
+        self.counts[section as usize] += 1;
+        Some(data)
+    }
+
+    /// Appends a TXT record of `key=value` strings, `octets` of data in all, which have room.
+    pub(super) fn text<'t>(
+        &mut self,
+        ttl: u32,
+        octets: usize,
+        strings: impl Iterator<Item = (&'t str, &'t str)>,
+    ) {
+        let mut head = [0; RECORD_HEAD_OCTETS];
+        head[0..2].copy_from_slice(&Pointer::QUESTION.octets());
+        head[2..4].copy_from_slice(&types::TXT.to_be_bytes());
+        head[4..6].copy_from_slice(&1u16.to_be_bytes());
+        head[6..10].copy_from_slice(&ttl.to_be_bytes());
+        head[10..12].copy_from_slice(&(octets as u16).to_be_bytes());
+        self.push(&head);
+        for (key, value) in strings {
+            self.push(&[(key.len() + 1 + value.len()) as u8]);
+            self.push(key.as_bytes());
+            self.push(b"=");
+            self.push(value.as_bytes());
+        }
+        self.counts[Section::Answer as usize] += 1;
+    }
+
+    #[inline]
+    fn push(&mut self, octets: &[u8]) {
+        self.out[self.at..self.at + octets.len()].copy_from_slice(octets);
+        self.at += octets.len();
+    }
+
+    /// Writes OPT and header, and returns the length. `payload` is the size that we offer.
+    pub(super) fn finish(mut self, question: &Question<'_>, payload: u16) -> usize {
+        if let Some(edns) = question.edns {
+            let high = (self.rcode >> 4) as u8;
+            self.at += write_opt(self.out, self.at, high, edns.dnssec_ok, payload, None);
+            self.counts[Section::Additional as usize] += 1;
+        }
+        let asked = &question.packet[2..4];
+        // QR and AA set, the opcode is QUERY, RD and CD as asked, RA, Z and AD clear (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
+        self.out[2] = 0x84 | (u8::from(self.truncated) << 1) | (asked[0] & 0x01);
+        self.out[3] = (asked[1] & 0x10) | (self.rcode & 0x0f) as u8;
+        self.out[4..6].copy_from_slice(&1u16.to_be_bytes());
+        for (section, count) in self.counts.iter().enumerate() {
+            self.out[6 + 2 * section..8 + 2 * section].copy_from_slice(&count.to_be_bytes());
+        }
+        self.at
+    }
+}

@@ -1,0 +1,13 @@
+//! What the tests share. Nothing in here knows the library's insides: it speaks to the program over sockets and
+//! judges bytes by itself.
+//!
+//! - [`dns`]: messages built and judged byte by byte, over UDP and TCP.
+//! - [`http`]: a blocking HTTP/1.1 client.
+//! - [`program`]: the real program, started on free ports, killed and started again.
+
+// No test needs all of it, and what one test stops using the next will want.
+#![allow(dead_code, unused_imports)]
+
+pub(crate) mod dns;
+pub(crate) mod http;
+pub(crate) mod program;
