@@ -6,13 +6,17 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
     /// It names no host.
-    #[error("the request has no Host; without a token it must be an IP address, localhost, the machine's own name or a --http-name")]
+    #[error(
+        "the request has no Host; without a token it must be an IP address, localhost, the machine's own name or a --http-name"
+    )]
     NoHost,
     /// It names a host that is not this server's.
     #[error("{0:?} is not a name of this server; start it with --http-name to allow one, or send a token")]
     Host(String),
     /// It comes from a page of another server.
-    #[error("the origin {0:?} is not this server's own; a page must be served under the address or the --http-name that it asks")]
+    #[error(
+        "the origin {0:?} is not this server's own; a page must be served under the address or the --http-name that it asks"
+    )]
     Origin(String),
 }
 
@@ -34,7 +38,13 @@ struct Authority {
 
 impl Names {
     pub(super) fn new(names: &[String]) -> Self {
-        Self(names.iter().map(|name| folded(name)).filter(|name| !name.is_empty()).collect())
+        Self(
+            names
+                .iter()
+                .map(|name| folded(name))
+                .filter(|name| !name.is_empty())
+                .collect(),
+        )
     }
 
     /// Whether every host in `hosts` is ours, and every origin in `origins` is the first of them.
@@ -222,7 +232,11 @@ mod tests {
             ("localhost:8053", "http://localhost:8053 http://localhost:8053"),
             ("localhost", "localhost"),
         ] {
-            assert_eq!(judge(&[host], &[origin]), Err(Foreign::Origin(origin.into())), "{host} {origin}");
+            assert_eq!(
+                judge(&[host], &[origin]),
+                Err(Foreign::Origin(origin.into())),
+                "{host} {origin}"
+            );
         }
         assert!(judge(&["localhost"], &["http://localhost", "http://evil.example.org"]).is_err());
     }

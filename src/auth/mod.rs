@@ -153,7 +153,16 @@ mod tests {
         let allowed = |field| gate.decide(&asked(Some(field), &[b"evil.example.org"]));
         assert_eq!(allowed("Bearer s3cret"), Decision::Allow("ci".into()));
         assert_eq!(allowed("bEARER  plain "), Decision::Allow("token".into()));
-        for wrong in ["Bearer s3cre", "Bearer s3crett", "Bearer ", "Bearer", "Basic s3cret", "Bearers3cret", "s3cret", ""] {
+        for wrong in [
+            "Bearer s3cre",
+            "Bearer s3crett",
+            "Bearer ",
+            "Bearer",
+            "Basic s3cret",
+            "Bearers3cret",
+            "s3cret",
+            "",
+        ] {
             assert_eq!(allowed(wrong), Decision::NoToken, "{wrong:?}");
         }
         assert_eq!(gate.decide(&asked(None, &[b"localhost"])), Decision::NoToken);
@@ -190,9 +199,15 @@ mod tests {
         std::fs::write(file.path(), "new").expect("it can be written");
         gate.reload().expect("a good file");
         assert_eq!(gate.decide(&asked(Some("Bearer old"), hosts)), Decision::NoToken);
-        assert_eq!(gate.decide(&asked(Some("Bearer new"), hosts)), Decision::Allow("token".into()));
+        assert_eq!(
+            gate.decide(&asked(Some("Bearer new"), hosts)),
+            Decision::Allow("token".into())
+        );
         std::fs::write(file.path(), "a b c").expect("it can be written");
         assert!(gate.reload().is_err());
-        assert_eq!(gate.decide(&asked(Some("Bearer new"), hosts)), Decision::Allow("token".into()));
+        assert_eq!(
+            gate.decide(&asked(Some("Bearer new"), hosts)),
+            Decision::Allow("token".into())
+        );
     }
 }

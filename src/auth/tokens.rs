@@ -75,7 +75,9 @@ pub(super) struct Tokens(Vec<(Arc<str>, Box<[u8]>)>);
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
@@ -157,11 +159,16 @@ mod tests {
 
     #[test]
     fn a_line_is_a_token_or_a_name_and_a_token() {
-        let tokens = Tokens::parse("# all\n\n  one \r\nci two # who\nci three\nfour#4\n").expect("a good file");
+        let tokens =
+            Tokens::parse("# all\n\n  one \r\nci two # who\nci three\nfour#4\n").expect("a good file");
         let name_of = |token: &str| tokens.name_of(token.as_bytes()).as_deref().map(str::to_owned);
         assert_eq!(name_of("one").as_deref(), Some("token"));
         assert_eq!(name_of("two").as_deref(), Some("ci"));
-        assert_eq!(name_of("three").as_deref(), Some("ci"), "a name may have two tokens while one is replaced");
+        assert_eq!(
+            name_of("three").as_deref(),
+            Some("ci"),
+            "a name may have two tokens while one is replaced"
+        );
         assert_eq!(name_of("four#4").as_deref(), Some("token"));
         for other in ["", "ci", "on", "onee", "#"] {
             assert_eq!(name_of(other), None, "{other:?}");
@@ -188,11 +195,18 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");
         std::fs::write(file.path(), "good\na b s3cret\n").expect("it can be written");
         let error = Tokens::read(file.path()).expect_err("three words").to_string();
-        assert!(error.ends_with(":2: has more than two words; a line is `TOKEN` or `NAME TOKEN`"), "{error}");
+        assert!(
+            error.ends_with(":2: has more than two words; a line is `TOKEN` or `NAME TOKEN`"),
+            "{error}"
+        );
         std::fs::write(file.path(), "# nobody\n").expect("it can be written");
         assert!(matches!(Tokens::read(file.path()), Err(TokenFileError::Empty(_))));
-        std::fs::write(file.path(), vec![b'#'; TOKEN_FILE_OCTETS_MAX as usize + 1]).expect("it can be written");
-        assert!(matches!(Tokens::read(file.path()), Err(TokenFileError::TooLarge(_))));
+        std::fs::write(file.path(), vec![b'#'; TOKEN_FILE_OCTETS_MAX as usize + 1])
+            .expect("it can be written");
+        assert!(matches!(
+            Tokens::read(file.path()),
+            Err(TokenFileError::TooLarge(_))
+        ));
         assert!(!format!("{:?}", Tokens::parse("ci s3cret")).contains("s3cret"));
     }
 }

@@ -43,7 +43,10 @@ pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem>
 pub(super) fn refuse_preconditions(headers: &HeaderMap) -> Result<(), Problem> {
     for (name, shown) in [(IF_MATCH, "If-Match"), (IF_NONE_MATCH, "If-None-Match")] {
         if headers.contains_key(name) {
-            return Err(Problem::invalid(shown, "has no meaning here; give an operation if_match"));
+            return Err(Problem::invalid(
+                shown,
+                "has no meaning here; give an operation if_match",
+            ));
         }
     }
     Ok(())
@@ -77,8 +80,15 @@ fn index_of(tag: &Tag<'_>) -> Option<u64> {
 
 fn wanted(headers: &HeaderMap, name: HeaderName) -> Result<Option<Wanted<'_>>, Problem> {
     let malformed = || {
-        let shown = if name == IF_MATCH { "If-Match" } else { "If-None-Match" };
-        Problem::invalid(shown, r#"must be * or a list of entity tags like "7", the quotes included"#)
+        let shown = if name == IF_MATCH {
+            "If-Match"
+        } else {
+            "If-None-Match"
+        };
+        Problem::invalid(
+            shown,
+            r#"must be * or a list of entity tags like "7", the quotes included"#,
+        )
     };
     let mut found = None;
     for value in headers.get_all(&name) {
@@ -137,10 +147,17 @@ mod tests {
         assert_eq!(read("*"), Some(Precondition::Present));
         assert_eq!(read("\"7\""), Some(Precondition::Index([7].into())));
         assert_eq!(read("\"7\" , \"8\","), Some(Precondition::Index([7, 8].into())));
-        assert_eq!(read("W/\"7\", \"x\", \"07\", \"+7\""), Some(Precondition::Index([].into())));
+        assert_eq!(
+            read("W/\"7\", \"x\", \"07\", \"+7\""),
+            Some(Precondition::Index([].into()))
+        );
         for wrong in ["7", "", "\"7", "\"7\" \"8\"", "*, \"7\"", "w/\"7\"", "\"7\",8"] {
             let problem = precondition(&headers(&[(IF_MATCH, wrong)])).expect_err(wrong);
-            assert_eq!((problem.status().as_u16(), problem.field()), (422, Some("If-Match")), "{wrong}");
+            assert_eq!(
+                (problem.status().as_u16(), problem.field()),
+                (422, Some("If-Match")),
+                "{wrong}"
+            );
         }
         let two = headers(&[(IF_MATCH, "\"7\""), (IF_MATCH, "\"8\"")]);
         let mut appended = HeaderMap::new();
@@ -162,7 +179,14 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_it_is_told_so() {
-        for (value, known) in [("\"7\"", true), ("W/\"7\"", true), ("\"6\", \"7\"", true), ("*", true), ("\"6\"", false), ("7", false)] {
+        for (value, known) in [
+            ("\"7\"", true),
+            ("W/\"7\"", true),
+            ("\"6\", \"7\"", true),
+            ("*", true),
+            ("\"6\"", false),
+            ("7", false),
+        ] {
             assert_eq!(is_known(&headers(&[(IF_NONE_MATCH, value)]), 7), known, "{value}");
         }
         assert!(!is_known(&HeaderMap::new(), 7));

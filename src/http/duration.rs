@@ -27,9 +27,16 @@ pub(super) fn parse(text: &str) -> Result<Duration, DurationError> {
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {
         let negative = unit.strip_prefix('-').is_some_and(|rest| parse(rest).is_ok());
-        return Err(if negative { DurationError::Negative } else { DurationError::Syntax });
+        return Err(if negative {
+            DurationError::Negative
+        } else {
+            DurationError::Syntax
+        });
     }
-    let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(DurationError::Syntax)?;
+    let (_, ms) = UNITS
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or(DurationError::Syntax)?;
     let number: u64 = number.parse().map_err(|_| DurationError::TooLong)?;
     number
         .checked_mul(*ms)
@@ -51,7 +58,9 @@ pub(super) fn from_seconds(number: Number) -> Result<Duration, DurationError> {
     if fraction.len() > 3 {
         return Err(DurationError::TooFine);
     }
-    let ms: u64 = format!("{fraction:0<3}").parse().map_err(|_| DurationError::Syntax)?;
+    let ms: u64 = format!("{fraction:0<3}")
+        .parse()
+        .map_err(|_| DurationError::Syntax)?;
     Ok(Duration::from_secs(seconds) + Duration::from_millis(ms))
 }
 
@@ -83,7 +92,14 @@ mod tests {
 
     #[test]
     fn text_is_one_integer_with_its_unit() {
-        for (text, ms) in [("500ms", 500), ("15s", 15_000), ("10m", 600_000), ("1h", 3_600_000), ("0s", 0), ("007s", 7000)] {
+        for (text, ms) in [
+            ("500ms", 500),
+            ("15s", 15_000),
+            ("10m", 600_000),
+            ("1h", 3_600_000),
+            ("0s", 0),
+            ("007s", 7000),
+        ] {
             assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
         }
         for (text, error) in [
@@ -115,7 +131,14 @@ mod tests {
     fn numbers_are_seconds_to_the_millisecond() {
         let fraction = |seconds| from_seconds(Number::Fraction(seconds));
         assert_eq!(from_seconds(Number::Natural(15)), Ok(Duration::from_secs(15)));
-        for (seconds, ms) in [(0.5, 500), (0.1, 100), (1.001, 1001), (5.0, 5000), (2_592_000.123, 2_592_000_123), (-0.0, 0)] {
+        for (seconds, ms) in [
+            (0.5, 500),
+            (0.1, 100),
+            (1.001, 1001),
+            (5.0, 5000),
+            (2_592_000.123, 2_592_000_123),
+            (-0.0, 0),
+        ] {
             assert_eq!(fraction(seconds), Ok(Duration::from_millis(ms)), "{seconds}");
         }
         assert_eq!(fraction(0.0001), Err(DurationError::TooFine));
@@ -138,7 +161,11 @@ mod tests {
             (0, "0h"),
         ] {
             assert_eq!(Shown(Duration::from_millis(ms)).to_string(), text);
-            assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "what is shown can be sent");
+            assert_eq!(
+                parse(text),
+                Ok(Duration::from_millis(ms)),
+                "what is shown can be sent"
+            );
         }
     }
 }

@@ -81,7 +81,10 @@ impl Fields {
     /// Refuses what nobody took.
     pub(super) fn finish(self) -> Result<(), Problem> {
         match self.left.first() {
-            Some((name, _)) => Err(Problem::invalid(self.path_of(name), "is not a field that is known here")),
+            Some((name, _)) => Err(Problem::invalid(
+                self.path_of(name),
+                "is not a field that is known here",
+            )),
             None => Ok(()),
         }
     }
@@ -98,7 +101,10 @@ impl Field {
     }
 
     /// A string that `parse` makes something of.
-    pub(super) fn parse<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, Problem> {
+    pub(super) fn parse<T, E: Display>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Problem> {
         match &self.json {
             Json::Text(text) => parse(text).map_err(|error| self.wrong(error)),
             _ => Err(self.must_be("a string")),
@@ -179,7 +185,10 @@ impl Field {
 
     pub(super) fn object(self) -> Result<Fields, Problem> {
         match self.json {
-            Json::Object(left) => Ok(Fields { path: self.path, left }),
+            Json::Object(left) => Ok(Fields {
+                path: self.path,
+                left,
+            }),
             _ => Err(self.must_be("an object")),
         }
     }
@@ -194,7 +203,9 @@ mod tests {
     }
 
     fn field(json: &str) -> Field {
-        fields(&format!("{{\"x\":{json}}}")).need("x").expect("it is there")
+        fields(&format!("{{\"x\":{json}}}"))
+            .need("x")
+            .expect("it is there")
     }
 
     #[test]
@@ -206,12 +217,21 @@ mod tests {
         assert!(body.take("d").is_none(), "null is absent");
         body.ignore(&["e", "f"]);
         body.finish().expect("nothing is left");
-        assert_eq!(fields(r#"{"":1}"#).finish().expect_err("a name all the same").field(), Some(""));
+        assert_eq!(
+            fields(r#"{"":1}"#)
+                .finish()
+                .expect_err("a name all the same")
+                .field(),
+            Some("")
+        );
     }
 
     #[test]
     fn a_missing_field_is_named() {
-        assert_eq!(fields(r#"{"a":null}"#).need("a").expect_err("absent").field(), Some("a"));
+        assert_eq!(
+            fields(r#"{"a":null}"#).need("a").expect_err("absent").field(),
+            Some("a")
+        );
     }
 
     #[test]
@@ -236,7 +256,15 @@ mod tests {
         assert_eq!(ttl("5.0"), Some(5));
         assert_eq!(ttl("0"), Some(0));
         assert_eq!(ttl("2147483647"), Some(2_147_483_647));
-        for wrong in ["2147483648", "\"1500ms\"", "0.5", "-1", "\"\"", "true", "\"18446744073709551615ms\""] {
+        for wrong in [
+            "2147483648",
+            "\"1500ms\"",
+            "0.5",
+            "-1",
+            "\"\"",
+            "true",
+            "\"18446744073709551615ms\"",
+        ] {
             assert_eq!(ttl(wrong), None, "{wrong}");
         }
         assert!(field("\"720h\"").delay().is_ok());

@@ -20,8 +20,8 @@ pub(super) enum Json {
     Boolean(bool),
     Number(Number),
     Text(String),
-    List(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// A JSON number as it was written: `8080` is whole, `8080.0` is not.
@@ -36,7 +36,9 @@ impl Json {
     /// Reads a body: 400 if it is no JSON, 422 if it is one that nothing here could mean.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
-            return Err(Problem::not_json("the body is empty; send a JSON object, if only {}"));
+            return Err(Problem::not_json(
+                "the body is empty; send a JSON object, if only {}",
+            ));
         }
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let read = Value { depth: 0 }
@@ -116,7 +118,9 @@ impl Value {
                 "has more than {DEPTH_MAX} lists and objects within each other"
             )));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self {
+            depth: self.depth + 1,
+        })
     }
 }
 
@@ -197,8 +201,26 @@ mod tests {
     #[test]
     fn what_is_not_json_is_400() {
         for body in [
-            "", " ", "{", "{]", "nope", "NaN", "Infinity", "-", "01", "1e999", "'a'", "{\"a\":1,}", "[1 2]", "{} x",
-            "\"\\ud800\"", "\u{feff}{}", "// {}", "\"a\nb\"", "{\"a\"}", "{1:2}",
+            "",
+            " ",
+            "{",
+            "{]",
+            "nope",
+            "NaN",
+            "Infinity",
+            "-",
+            "01",
+            "1e999",
+            "'a'",
+            "{\"a\":1,}",
+            "[1 2]",
+            "{} x",
+            "\"\\ud800\"",
+            "\u{feff}{}",
+            "// {}",
+            "\"a\nb\"",
+            "{\"a\"}",
+            "{1:2}",
         ] {
             assert_eq!(status(body), (400, None), "{body:?}");
         }
@@ -213,7 +235,10 @@ mod tests {
             status(r#"{"ports":{"http":{"port":1,"port":2}}}"#),
             (422, Some("ports.http.port".into()))
         );
-        assert_eq!(status(r#"{"o":[{}, {"p":1,"p":2}]}"#), (422, Some("o[1].p".into())));
+        assert_eq!(
+            status(r#"{"o":[{}, {"p":1,"p":2}]}"#),
+            (422, Some("o[1].p".into()))
+        );
         assert!(Json::read(br#"[{"a":1},{"a":1}]"#).is_ok());
     }
 
@@ -235,6 +260,9 @@ mod tests {
         assert_eq!(number("8080"), Number::Natural(8080));
         assert_eq!(number("8080.0"), Number::Fraction(8080.0));
         assert_eq!(number("-1"), Number::Negative(-1));
-        assert_eq!(number("18446744073709551616"), Number::Fraction(18_446_744_073_709_551_616.0));
+        assert_eq!(
+            number("18446744073709551616"),
+            Number::Fraction(18_446_744_073_709_551_616.0)
+        );
     }
 }

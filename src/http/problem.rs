@@ -25,7 +25,6 @@ pub(super) struct Problem {
     detail: String,
     field: Option<String>,
     retry_after_s: Option<u32>,
-    index: Option<u64>,
 }
 
 impl Problem {
@@ -36,7 +35,6 @@ impl Problem {
             detail: detail.into(),
             field: None,
             retry_after_s: None,
-            index: None,
         }
     }
 
@@ -145,12 +143,6 @@ impl Problem {
         self
     }
 
-    /// Says at which index of the catalog it was found.
-    pub(super) fn at_index(mut self, index: u64) -> Self {
-        self.index = Some(index);
-        self
-    }
-
     fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
@@ -209,9 +201,6 @@ impl IntoResponse for Problem {
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(index) = self.index {
-            headers.insert(super::reply::INDEX, HeaderValue::from(index));
         }
         response
     }

@@ -10,7 +10,7 @@ const LIMIT_DEFAULT: usize = 1000;
 const LIMIT_MAX: usize = 10_000;
 
 /// The parameters that nobody has taken yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 /// Which part of a list is asked for.
@@ -25,7 +25,11 @@ pub(super) struct Window {
 impl Query {
     pub(super) fn parse(query: Option<&str>) -> Result<Self, Problem> {
         let mut parameters = Vec::new();
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        for pair in query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let decode = |text: &str| percent_decoded(&text.replace('+', " ")).map(Cow::into_owned);
             let wrong = || Problem::invalid(name, "is not UTF-8 text in percent-encoding");
@@ -60,8 +64,15 @@ impl Query {
             Some(text) => text
                 .parse()
                 .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit) && text.bytes().all(|octet| octet.is_ascii_digit()))
-                .ok_or_else(|| Problem::invalid("limit", format_args!("must be a whole number from 1 to {LIMIT_MAX}")))?,
+                .filter(|limit| {
+                    (1..=LIMIT_MAX).contains(limit) && text.bytes().all(|octet| octet.is_ascii_digit())
+                })
+                .ok_or_else(|| {
+                    Problem::invalid(
+                        "limit",
+                        format_args!("must be a whole number from 1 to {LIMIT_MAX}"),
+                    )
+                })?,
         };
         Ok(Window {
             limit,
@@ -149,16 +160,33 @@ mod tests {
         assert_eq!(query.finish().expect_err("x").field(), Some("x"));
         let mut twice = Query::parse(Some("limit=5&limit=5")).expect("good");
         assert_eq!(twice.window().expect_err("twice").field(), Some("limit"));
-        assert_eq!(Query::parse(Some("a=%ff")).expect_err("no UTF-8").field(), Some("a"));
+        assert_eq!(
+            Query::parse(Some("a=%ff")).expect_err("no UTF-8").field(),
+            Some("a")
+        );
         Query::parse(None).expect("none").finish().expect("nothing left");
     }
 
     #[test]
     fn limits_are_1_to_10000() {
-        let limit = |text: &str| Query::parse(Some(&format!("limit={text}"))).expect("good").window();
+        let limit = |text: &str| {
+            Query::parse(Some(&format!("limit={text}")))
+                .expect("good")
+                .window()
+        };
         assert_eq!(limit("1").expect("good").limit, 1);
         assert_eq!(limit("10000").expect("good").limit, 10_000);
-        for wrong in ["0", "10001", "-1", "+1", "%2B1", "", "x", "1.0", "99999999999999999999"] {
+        for wrong in [
+            "0",
+            "10001",
+            "-1",
+            "+1",
+            "%2B1",
+            "",
+            "x",
+            "1.0",
+            "99999999999999999999",
+        ] {
             assert_eq!(limit(wrong).expect_err(wrong).field(), Some("limit"));
         }
     }
@@ -179,6 +207,10 @@ mod tests {
         assert_eq!(cut("prefix=b-&limit=3"), ("b-1 b-2 b-3".into(), None));
         assert_eq!(cut("prefix=b-&after=b-2"), ("b-3".into(), None));
         assert_eq!(cut("prefix=b-&after=c"), (String::new(), None));
-        assert_eq!(cut("after=bb"), ("c".into(), None), "a name that is gone is no fault");
+        assert_eq!(
+            cut("after=bb"),
+            ("c".into(), None),
+            "a name that is gone is no fault"
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::catalog::{
-    Change, InstanceId, InstanceKey, Lease, MetaKey, MetaValue, Output, Port, PortName, Protocol, Registration,
-    ServiceName, Status, Tag, ZoneName, deregister_after_default, limits, parse_address,
+    Change, InstanceId, InstanceKey, Lease, MetaKey, MetaValue, Output, Port, PortName, Protocol,
+    Registration, ServiceName, Status, Tag, ZoneName, deregister_after_default, limits, parse_address,
 };
 
 use super::fields::{Field, Fields};
@@ -49,7 +49,12 @@ impl Verb {
     }
 
     /// Reads the rest of `fields` as the change of `key` that this asks for.
-    pub(super) fn read(self, mut fields: Fields, key: InstanceKey, in_batch: bool) -> Result<Change, Problem> {
+    pub(super) fn read(
+        self,
+        mut fields: Fields,
+        key: InstanceKey,
+        in_batch: bool,
+    ) -> Result<Change, Problem> {
         let change = match self {
             Self::Register => Change::Register {
                 key,
@@ -139,7 +144,10 @@ fn addresses(fields: &mut Fields) -> Result<Box<[IpAddr]>, Problem> {
             let path = list.path.clone();
             let list = each_once(list, limits::ADDRESSES_MAX, |item| item.parse(parse_address))?;
             if list.is_empty() {
-                return Err(Problem::invalid(path, "is empty; an instance needs at least one address"));
+                return Err(Problem::invalid(
+                    path,
+                    "is empty; an instance needs at least one address",
+                ));
             }
             Ok(list)
         }
@@ -172,7 +180,10 @@ fn each_once<T: PartialEq>(
 }
 
 fn too_many(path: &str, max: usize) -> Problem {
-    Problem::invalid(path, format_args!("has more than {max} entries, which is as many as are allowed"))
+    Problem::invalid(
+        path,
+        format_args!("has more than {max} entries, which is as many as are allowed"),
+    )
 }
 
 fn ports(fields: &mut Fields) -> Result<Box<[Port]>, Problem> {
@@ -196,7 +207,9 @@ fn port_map(map: Field) -> Result<Box<[Port]>, Problem> {
         }
         let name = PortName::parse(&name).map_err(|error| field.wrong(format_args!("its name {error}")))?;
         if ports.iter().any(|port: &Port| port.name == name) {
-            return Err(field.wrong(format_args!("is given twice: names are folded to lower case, and {name} is there")));
+            return Err(field.wrong(format_args!(
+                "is given twice: names are folded to lower case, and {name} is there"
+            )));
         }
         ports.push(match field.json {
             Json::Object(_) => {
@@ -356,7 +369,10 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(", "),
             read.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
-            read.meta.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(),
+            read.meta
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .collect::<Vec<_>>(),
             read.lease.map(Lease::duration),
             read.deregister_after.duration(),
         ));
@@ -384,12 +400,27 @@ mod tests {
             (r#"{"address":"192.0.2.1","port":1,"ports":{}}"#, "port"),
             (r#"{"address":"192.0.2.1","ports":[]}"#, "ports"),
             (r#"{"address":"192.0.2.1","ports":{"http":0}}"#, "ports.http"),
-            (r#"{"address":"192.0.2.1","ports":{"http":{"port":0}}}"#, "ports.http.port"),
-            (r#"{"address":"192.0.2.1","ports":{"http":{}}}"#, "ports.http.port"),
-            (r#"{"address":"192.0.2.1","ports":{"http":{"port":1,"x":1}}}"#, "ports.http.x"),
-            (r#"{"address":"192.0.2.1","ports":{"http":{"port":1,"protocol":"TCP"}}}"#, "ports.http.protocol"),
+            (
+                r#"{"address":"192.0.2.1","ports":{"http":{"port":0}}}"#,
+                "ports.http.port",
+            ),
+            (
+                r#"{"address":"192.0.2.1","ports":{"http":{}}}"#,
+                "ports.http.port",
+            ),
+            (
+                r#"{"address":"192.0.2.1","ports":{"http":{"port":1,"x":1}}}"#,
+                "ports.http.x",
+            ),
+            (
+                r#"{"address":"192.0.2.1","ports":{"http":{"port":1,"protocol":"TCP"}}}"#,
+                "ports.http.protocol",
+            ),
             (r#"{"address":"192.0.2.1","ports":{"_http":1}}"#, "ports._http"),
-            (r#"{"address":"192.0.2.1","ports":{"http":1,"HTTP":2}}"#, "ports.HTTP"),
+            (
+                r#"{"address":"192.0.2.1","ports":{"http":1,"HTTP":2}}"#,
+                "ports.HTTP",
+            ),
             (r#"{"address":"192.0.2.1","priority":-1}"#, "priority"),
             (r#"{"address":"192.0.2.1","weight":65536}"#, "weight"),
             (r#"{"address":"192.0.2.1","tags":"v2"}"#, "tags"),
@@ -400,7 +431,10 @@ mod tests {
             (r#"{"address":"192.0.2.1","lease":"99ms"}"#, "lease"),
             (r#"{"address":"192.0.2.1","lease":"0s"}"#, "lease"),
             (r#"{"address":"192.0.2.1","lease":"86401s"}"#, "lease"),
-            (r#"{"address":"192.0.2.1","deregister_after":"-1s"}"#, "deregister_after"),
+            (
+                r#"{"address":"192.0.2.1","deregister_after":"-1s"}"#,
+                "deregister_after",
+            ),
             (r#"{"address":"192.0.2.1","checks":[{}]}"#, "checks"),
             (r#"{"address":"192.0.2.1","checks":{}}"#, "checks"),
             (r#"{"address":"192.0.2.1","adress":"x"}"#, "adress"),
@@ -432,10 +466,17 @@ mod tests {
         ));
         assert_eq!(field(Verb::Health, "{}"), "status");
         assert_eq!(field(Verb::Health, r#"{"status":"passing","port":80}"#), "port");
-        assert_eq!(field(Verb::Health, r#"{"status":"passing","weight":80}"#), "weight");
+        assert_eq!(
+            field(Verb::Health, r#"{"status":"passing","weight":80}"#),
+            "weight"
+        );
         assert!(matches!(
             read(Verb::Drain, "{}"),
-            Ok(Change::Drain { draining: true, delete_after: None, .. })
+            Ok(Change::Drain {
+                draining: true,
+                delete_after: None,
+                ..
+            })
         ));
         assert!(matches!(
             read(Verb::Drain, r#"{"draining":false}"#),
@@ -443,6 +484,9 @@ mod tests {
         ));
         assert_eq!(field(Verb::Drain, r#"{"draining":"yes"}"#), "draining");
         assert_eq!(field(Verb::Drain, r#"{"delete_after":"1d"}"#), "delete_after");
-        assert_eq!(field(Verb::Drain, r#"{"draining":false,"delete_after":"1s"}"#), "delete_after");
+        assert_eq!(
+            field(Verb::Drain, r#"{"draining":false,"delete_after":"1s"}"#),
+            "delete_after"
+        );
     }
 }

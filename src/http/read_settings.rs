@@ -69,7 +69,10 @@ fn service_fields(fields: &mut Fields) -> Result<ServiceSettings, Problem> {
             .map(|field| field.word(POLICIES, OnEmpty::parse))
             .transpose()?,
         answer_limit: fields.take("answer_limit").map(|field| field.u32()).transpose()?,
-        forget_after: fields.take("forget_after").map(|field| field.delay()).transpose()?,
+        forget_after: fields
+            .take("forget_after")
+            .map(|field| field.delay())
+            .transpose()?,
     })
 }
 
@@ -96,11 +99,18 @@ mod tests {
         let inner = r#"{"ttl":"10s","negative_ttl":2,"on_empty":"all","answer_limit":3,"forget_after":"2h"}"#;
         let top = zone(inner).expect("good settings");
         assert_eq!(top.ttl.map(crate::catalog::Ttl::seconds), Some(10));
-        let under = format!(r#"{{"name":"x","serial":1,"services":2,"zone":"svc.internal","settings":{inner}}}"#);
+        let under =
+            format!(r#"{{"name":"x","serial":1,"services":2,"zone":"svc.internal","settings":{inner}}}"#);
         assert_eq!(zone(&under).expect("good settings"), top);
         assert_eq!(zone("{}").expect("no settings"), ZoneSettings::default());
-        assert_eq!(zone(r#"{"settings":null,"ttl":null}"#).expect("no settings"), ZoneSettings::default());
-        assert!(service(r#"{"zone":"svc.internal","name":"web","settings":{},"instances":[1],"index":1}"#).is_ok());
+        assert_eq!(
+            zone(r#"{"settings":null,"ttl":null}"#).expect("no settings"),
+            ZoneSettings::default()
+        );
+        assert!(
+            service(r#"{"zone":"svc.internal","name":"web","settings":{},"instances":[1],"index":1}"#)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -121,6 +131,9 @@ mod tests {
         ] {
             assert_eq!(service(body).expect_err(body).field(), Some(named), "{body}");
         }
-        assert_eq!(zone(r#"{"zone":"other"}"#).expect_err("another").field(), Some("zone"));
+        assert_eq!(
+            zone(r#"{"zone":"other"}"#).expect_err("another").field(),
+            Some("zone")
+        );
     }
 }

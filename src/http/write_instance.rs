@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
 
-use crate::catalog::{Instance, InstanceKey, MetaKey, MetaValue, Port, ServiceName, Status, Tag, Verdict, ZoneName};
+use crate::catalog::{
+    Instance, InstanceKey, MetaKey, MetaValue, Port, ServiceName, Status, Tag, Verdict, ZoneName,
+};
 use crate::clock::Timestamp;
 use crate::lease::Deadlines;
 
