@@ -230,23 +230,6 @@ impl Store {
         drop(lock);
         closed.map_err(|error| error.to_string())
     }
-
-    /// Writes everything back into the main file.
-    ///
-    /// # Errors
-    /// What SQLite said.
-    pub fn close(self) -> Result<(), CommitError> {
-        Ok(())
-    }
-}
-
-/// The catalog in `dir` as it is on disk, also beside a running server. Nothing is written, and no lock is taken.
-///
-/// # Errors
-/// [`OpenError`].
-pub fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
-    let _ = dir;
-    Err(OpenError::Unusable("not written yet".into()))
 }
 
 /// Reads the catalog in `dir` without locking or changing it, also beside a running server: what was committed last.
