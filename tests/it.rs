@@ -7,3 +7,8 @@ mod support;
 
 #[path = "it/house.rs"]
 mod house;
+
+#[path = "it/dns_names.rs"]
+mod dns_names;
+#[path = "it/wire.rs"]
+mod wire;
