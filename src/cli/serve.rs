@@ -1,4 +1,5 @@
-//! `callsign serve`: the flags, and the runtime that the server lives in.
+//! `callsign serve`: the flags, and the runtime that the server lives in. The flags are text here: `config` gives them
+//! their meaning, together with the other sources.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use crate::server;
 use super::failure::{Done, Failure};
 use super::{Context, log};
 
-/// The flags. They are text here: `config` gives them their meaning, together with the other sources.
+/// Run the server
 #[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Each flag has an environment variable of the same name: --data-dir is CALLSIGN_DATA_DIR, -v is CALLSIGN_VERBOSE \
