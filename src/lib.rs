@@ -6,6 +6,7 @@ pub mod clock;
 
 pub mod catalog;
 
+pub mod auth;
 pub mod lease;
 pub mod store;
 pub mod view;
@@ -15,6 +16,7 @@ pub mod writer;
 
 pub mod dns;
 pub mod expiry;
+pub mod http;
 
 pub mod config;
 

@@ -66,7 +66,7 @@ pub(super) fn verdict(standing: Standing, on_empty: OnEmpty) -> Verdict {
     }
 }
 
-/// The number of a service's address of one family, as octets.
+/// A family of addresses.
 #[derive(Clone, Copy)]
 pub(super) enum Family {
     V4,
@@ -74,25 +74,26 @@ pub(super) enum Family {
 }
 
 impl Family {
-    fn rtype(self) -> u16 {
+    /// Appends the address of that number; whether it fit.
+    fn write(
+        self,
+        context: Context<'_>,
+        number: u32,
+        section: Section,
+        owner: Pointer,
+        reply: &mut Reply<'_>,
+    ) -> bool {
+        let (ttl, service) = (context.ttl(), context.service);
         match self {
-            Self::V4 => types::A,
-            Self::V6 => types::AAAA,
+            Self::V4 => reply.record(section, owner, types::A, ttl, &[&service.v4(number)]),
+            Self::V6 => reply.record(section, owner, types::AAAA, ttl, &[service.v6(number)]),
         }
+        .is_some()
     }
 
-    fn octets(self, service: &ServiceView, number: u32) -> &[u8] {
-        match self {
-            Self::V4 => &service.v4[number as usize],
-            Self::V6 => &service.v6[number as usize],
-        }
-    }
-
+    /// How many different addresses a service has.
     fn count(self, service: &ServiceView) -> usize {
-        match self {
-            Self::V4 => service.v4.len(),
-            Self::V6 => service.v6.len(),
-        }
+        service.address_counts()[self as usize]
     }
 
     fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
@@ -185,10 +186,9 @@ pub(super) fn addresses(
         repeats,
     };
     let cut = arrange(&choice, &bounds, scratch);
-    let ttl = context.ttl();
     for at in &scratch.chosen {
-        let octets = family.octets(service, list.numbers[*at as usize]);
-        reply.record(Section::Answer, Pointer::QUESTION, family.rtype(), ttl, &[octets]);
+        let number = list.numbers[*at as usize];
+        family.write(context, number, Section::Answer, Pointer::QUESTION, reply);
     }
     if cut {
         context.cut(reply, scratch);
@@ -270,7 +270,7 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
         fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
         fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
         fixed[6] = port.label_octets;
-        let id = service.id(usize::from(port.member)).as_bytes();
+        let id = service.id_of(port);
         // The target is never compressed (RFC 2782).
         let parts = [&fixed[..], id, &service_octets, service.label(), apex];
         let data = reply.record(Section::Answer, Pointer::QUESTION, types::SRV, ttl, &parts);
@@ -302,14 +302,7 @@ fn additional(context: Context<'_>, family: Family, member: usize, owner: Pointe
         return;
     }
     for number in numbers {
-        let octets = family.octets(context.service, *number);
-        reply.record(
-            Section::Additional,
-            owner,
-            family.rtype(),
-            context.ttl(),
-            &[octets],
-        );
+        family.write(context, *number, Section::Additional, owner, reply);
     }
 }
 
@@ -381,15 +374,7 @@ pub(super) fn host_addresses(
     scratch: &mut Scratch,
 ) {
     for number in family.of_member(context.service, member) {
-        let octets = family.octets(context.service, *number);
-        let written = reply.record(
-            Section::Answer,
-            Pointer::QUESTION,
-            family.rtype(),
-            context.ttl(),
-            &[octets],
-        );
-        if written.is_none() {
+        if !family.write(context, *number, Section::Answer, Pointer::QUESTION, reply) {
             context.cut(reply, scratch);
             return;
         }

@@ -1,9 +1,39 @@
-//! Durable truth.
+//! Durable truth: the catalog and its change log in one SQLite file, `callsign.db`.
+//!
+//! - [`Store::open`] judges what is there, loads it, and takes the data directory for this process.
+//! - [`Store::apply`] writes a batch in one transaction; when it returns, it is on disk.
+//! - [`read`] and [`quick_check`] look at the file beside a running server.
+//!
+//! Nothing here decides what the catalog is to be: a batch is written as it is given. What is damaged, or newer than
+//! this program, is never replaced, emptied or repaired. `docs/design/store.md` says why the rows look as they do.
+
+mod check;
+mod chunk;
+mod load;
+mod lock;
+mod log;
+mod migrations;
+mod open;
+mod rows;
+mod tally;
+mod trouble;
+mod write;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 use crate::catalog::{Record, State};
+
+use lock::{Lock, Mark};
+use log::Keep;
+use tally::Tallies;
+use write::{WriteError, Writing};
+
+pub use check::quick_check;
 
 /// Who this catalog and this server are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,9 +100,21 @@ pub struct Opened {
     pub identity: Identity,
 }
 
+/// How long a clean stop waits for those who read the write-ahead log.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// The one writing connection, and the lock on the data directory.
 #[derive(Debug)]
-pub struct Store {}
+pub struct Store {
+    // Before the lock: it is closed while the directory is still ours.
+    connection: Connection,
+    lock: Lock,
+    identity: Identity,
+    tallies: Tallies,
+    keep: Keep,
+    /// Why nothing more is written.
+    failure: Option<String>,
+}
 
 impl Store {
     /// Opens the catalog in `dir`, made if it is missing.
@@ -80,33 +122,123 @@ impl Store {
     /// # Errors
     /// [`OpenError`].
     pub fn open(dir: &Path) -> Result<Opened, OpenError> {
-        let _ = dir;
-        Err(OpenError::Unusable("not written yet".into()))
+        open::open(dir)
+    }
+
+    fn new(connection: Connection, lock: Lock, identity: Identity, tallies: Tallies) -> Self {
+        Self {
+            connection,
+            lock,
+            identity,
+            tallies,
+            keep: log::KEEP,
+            failure: None,
+        }
     }
 
     /// Writes a batch in one transaction; when this returns it is on disk.
     ///
     /// # Errors
-    /// [`CommitError`]; nothing of the batch is then in the catalog.
+    /// [`CommitError`]; nothing of the batch is then in the catalog. After [`CommitError::Failed`] every later call
+    /// fails too: what a disk that refused to sync has kept cannot be known, and syncing again would hide it.
     pub fn apply(&mut self, batch: &Batch<'_>) -> Result<(), CommitError> {
-        let _ = batch;
-        Err(CommitError::Busy)
+        if let Some(failure) = &self.failure {
+            return Err(CommitError::Failed(failure.clone()));
+        }
+        if batch.entries.is_empty() {
+            return Ok(());
+        }
+        match self.commit(batch) {
+            Ok(tallies) => {
+                self.tallies = tallies;
+                self.lock.set_mark(Mark {
+                    epoch: self.identity.epoch,
+                    index: batch.after.index,
+                });
+                Ok(())
+            }
+            Err(error) => Err(self.refuse(error)),
+        }
     }
 
-    /// Writes everything back into the main file.
+    /// Commits, and returns the tallies that hold from then on. On an error the transaction is rolled back.
+    fn commit(&mut self, batch: &Batch<'_>) -> Result<Tallies, WriteError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut writing = Writing::new(&transaction, self.tallies);
+        writing.batch(batch, &self.identity)?;
+        let now_ms = batch.entries.last().map_or(0, |entry| entry.record.at.unix_ms());
+        log::trim(
+            &transaction,
+            &mut writing.after,
+            self.keep,
+            batch.entries.len(),
+            now_ms,
+        )?;
+        writing.tallies()?;
+        let tallies = writing.after;
+        transaction.commit()?;
+        Ok(tallies)
+    }
+
+    fn refuse(&mut self, error: WriteError) -> CommitError {
+        let rolled_back = self.connection.is_autocommit();
+        let code = match &error {
+            WriteError::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => Some(failure),
+            _ => None,
+        };
+        match code.map(|failure| (failure.code, failure.extended_code)) {
+            // The file that SQLite shares between processes cannot grow either.
+            Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) if rolled_back => {
+                CommitError::Full
+            }
+            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) if rolled_back => {
+                CommitError::Busy
+            }
+            _ => {
+                let failure = error.to_string();
+                self.failure = Some(failure.clone());
+                CommitError::Failed(failure)
+            }
+        }
+    }
+
+    /// Copies the write-ahead log into the data base and closes both: a clean stop. A log that cannot be copied now is
+    /// read at the next start.
     ///
     /// # Errors
-    /// What SQLite said.
-    pub fn close(self) -> Result<(), CommitError> {
-        Ok(())
+    /// What SQLite says; no commit is lost by it.
+    pub fn close(self) -> Result<(), String> {
+        let Self {
+            connection,
+            lock,
+            failure,
+            ..
+        } = self;
+        let closed = if failure.is_some() {
+            // Nothing more is written to a disk that failed.
+            connection
+                .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+                .map(|_| ())
+        } else {
+            connection
+                .busy_timeout(CLOSE_TIMEOUT)
+                .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+        };
+        let closed = closed.and(connection.close().map_err(|(_, error)| error));
+        drop(lock);
+        closed.map_err(|error| error.to_string())
     }
 }
 
-/// The catalog in `dir` as it is on disk, also beside a running server. Nothing is written, and no lock is taken.
+/// Reads the catalog in `dir` without locking or changing it, also beside a running server: what was committed last.
 ///
 /// # Errors
-/// [`OpenError`].
+/// [`OpenError`], as for [`Store::open`].
 pub fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
-    let _ = dir;
-    Err(OpenError::Unusable("not written yet".into()))
+    open::read(dir)
 }
+
+#[cfg(test)]
+mod tests;

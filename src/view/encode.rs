@@ -48,17 +48,24 @@ impl ServiceView {
                 (label, layout.intern(&bearers), selection)
             })
             .collect();
+        let addresses: Vec<u32> = layout.v4.values.iter().map(|octets| u32::from_be_bytes(*octets)).collect();
+        let v4 = layout.append(&addresses);
         let Layout {
             lists,
-            v4,
+            ids,
             v6,
             members,
             ports,
             ..
         } = layout;
         Self {
+            label: service.name.clone(),
+            ttl: service.settings.ttl.map(|ttl| ttl.seconds()),
+            answer_limit: service.settings.answer_limit,
+            on_empty: service.settings.on_empty,
             lists: lists.into(),
-            v4: v4.values.into(),
+            ids: ids.into(),
+            v4,
             v6: v6.values.into(),
             members: members.into(),
             ports: ports.into(),
@@ -148,6 +155,7 @@ struct Layout<'a> {
     interned: Vec<Range>,
     v4: Unique<[u8; 4]>,
     v6: Unique<[u8; 16]>,
+    ids: Vec<u8>,
     members: Vec<Member>,
     ports: Vec<PortView>,
     /// Members by tier, ring and id.
@@ -167,6 +175,7 @@ impl<'a> Layout<'a> {
             interned: Vec::new(),
             v4: Unique::default(),
             v6: Unique::default(),
+            ids: Vec::new(),
             members: Vec::with_capacity(count),
             ports: Vec::with_capacity(count),
             order: (0..count as u32).collect(),
@@ -205,9 +214,14 @@ impl<'a> Layout<'a> {
                 IpAddr::V6(address) => v6.push(self.v6.number(address.octets())),
             }
         }
+        let id = self.ids.len() as u32;
+        if !instance.ports.is_empty() {
+            self.ids.extend_from_slice(instance.id.as_str().as_bytes());
+        }
         let port = self.ports.len() as u32;
         for port in &instance.ports {
             self.ports.push(PortView {
+                id,
                 member: number as u16,
                 name: names.ports[&(port.name.clone(), port.protocol)],
                 number: port.number.get(),

@@ -1,7 +1,7 @@
 //! One service as questions see it: which records stand behind each of its names, laid out so that an answer copies
 //! them and computes nothing but order.
 //!
-//! Records are kept once (addresses in [`ServiceView::v4`] and [`ServiceView::v6`], SRV data in
+//! Records are kept once (addresses by [`ServiceView::v4`] and [`ServiceView::v6`], SRV data in
 //! [`ServiceView::ports`]); a name holds a list of numbers of them, and equal lists are kept once. TTL, `on_empty`
 //! and `answer_limit` are not baked in: a zone's settings can change without touching its services.
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::catalog::{OnEmpty, PortName, Protocol, Service, TagLabel};
+use crate::catalog::{OnEmpty, PortName, Protocol, Service, ServiceName, TagLabel};
 
 /// A part of [`ServiceView::lists`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -176,6 +176,8 @@ pub struct Member {
 /// A port of an instance: one SRV record.
 #[derive(Clone, Copy, Debug)]
 pub struct PortView {
+    /// Where the member's id stands among the ids.
+    pub(super) id: u32,
     /// Number of the member.
     pub member: u16,
     /// Number of the name in `port_names`.
@@ -188,20 +190,28 @@ pub struct PortView {
     pub answered: bool,
 }
 
-/// A service as questions see it.
+/// A service as questions see it. What every answer reads stands first and is not behind another pointer: in a
+/// catalog larger than the caches, each pointer costs more than the rest of the answer.
+#[repr(C)]
 pub struct ServiceView {
-    pub(super) service: Arc<Service>,
+    pub(super) label: ServiceName,
+    pub(super) ttl: Option<u32>,
+    pub(super) answer_limit: Option<u32>,
+    pub(super) on_empty: Option<OnEmpty>,
+    /// Where in `lists` the IPv4 addresses begin, each once.
+    pub(super) v4: Range,
     pub(super) lists: Box<[u32]>,
-    /// IPv4 addresses, each once.
-    pub v4: Box<[[u8; 4]]>,
-    /// IPv6 addresses, each once.
-    pub v6: Box<[[u8; 16]]>,
+    /// Behind the service's own name.
+    pub own: Selection,
     /// Instances by id, as in the catalog.
     pub members: Box<[Member]>,
     /// Ports by member.
     pub ports: Box<[PortView]>,
-    /// Behind the service's own name.
-    pub own: Selection,
+    /// The ids of members that have ports, end to end.
+    pub(super) ids: Box<[u8]>,
+    /// IPv6 addresses, each once.
+    pub(super) v6: Box<[[u8; 16]]>,
+    pub(super) service: Arc<Service>,
     pub(super) protocols: [Option<Box<Services>>; 3],
     pub(super) port_names: Box<[(PortName, Protocol, Services)]>,
     pub(super) tags: Box<[(TagLabel, Range, Selection)]>,
@@ -218,7 +228,7 @@ impl fmt::Debug for ServiceView {
 impl ServiceView {
     /// The service's label, in lower case, without its length octet.
     pub fn label(&self) -> &[u8] {
-        self.service.name.as_str().as_bytes()
+        self.label.as_str().as_bytes()
     }
 
     /// The service in the catalog.
@@ -228,22 +238,43 @@ impl ServiceView {
 
     /// The service's own TTL in seconds.
     pub fn ttl(&self) -> Option<u32> {
-        self.service.settings.ttl.map(|ttl| ttl.seconds())
+        self.ttl
     }
 
     /// The service's own `on_empty`.
     pub fn on_empty(&self) -> Option<OnEmpty> {
-        self.service.settings.on_empty
+        self.on_empty
     }
 
     /// The service's own `answer_limit`.
     pub fn answer_limit(&self) -> Option<u32> {
-        self.service.settings.answer_limit
+        self.answer_limit
     }
 
     /// The numbers of a range.
     pub fn list(&self, range: Range) -> &[u32] {
         range.of(&self.lists)
+    }
+
+    /// The IPv4 address of that number.
+    pub fn v4(&self, number: u32) -> [u8; 4] {
+        self.list(self.v4)[number as usize].to_be_bytes()
+    }
+
+    /// The IPv6 address of that number.
+    pub fn v6(&self, number: u32) -> &[u8; 16] {
+        &self.v6[number as usize]
+    }
+
+    /// How many different IPv4 and IPv6 addresses there are.
+    pub fn address_counts(&self) -> [usize; 2] {
+        [self.v4.len(), self.v6.len()]
+    }
+
+    /// The id of the member that a port is of.
+    pub fn id_of(&self, port: &PortView) -> &[u8] {
+        let start = port.id as usize;
+        &self.ids[start..start + usize::from(port.label_octets)]
     }
 
     /// The numbers of a range, and as many after them that belong to them.

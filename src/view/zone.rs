@@ -142,7 +142,10 @@ impl ZoneView {
 
     /// What a service answers when empty.
     pub fn on_empty(&self, service: &ServiceView) -> OnEmpty {
-        self.zone.on_empty(&service.service().settings)
+        service
+            .on_empty()
+            .or(self.zone.settings.on_empty)
+            .unwrap_or_default()
     }
 
     /// At most so many instances of a service in an answer; 0 is all.

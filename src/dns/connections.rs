@@ -1,0 +1,188 @@
+//! Who is connected over TCP, and who goes when it gets crowded (RFC 7766 §6.2.3, RFC 9210 §4.3).
+//!
+//! A new client is always let in while anybody idles: the connection that was used least recently makes room, among
+//! those of the same client if that client has its full number. Only busy ones, with an answer under way, are
+//! left alone. The lock is taken when connections come and go, never for a question.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{Counts, bump};
+
+/// All open connections.
+pub(super) struct Connections {
+    max: usize,
+    per_client_max: usize,
+    counts: Arc<Counts>,
+    /// Counts uses of any connection: an order of use that needs no clock.
+    uses: AtomicU64,
+    open: Mutex<HashMap<u64, Arc<Seat>>>,
+}
+
+struct Seat {
+    client: IpAddr,
+    last_use: AtomicU64,
+    busy: AtomicBool,
+    evicted: Notify,
+}
+
+/// One connection's place among the open ones; dropping it gives it up.
+pub(super) struct Place {
+    connections: Arc<Connections>,
+    id: u64,
+    seat: Arc<Seat>,
+}
+
+impl Connections {
+    pub(super) fn new(max: usize, per_client_max: usize, counts: Arc<Counts>) -> Self {
+        Self {
+            max,
+            per_client_max,
+            counts,
+            uses: AtomicU64::new(0),
+            open: Mutex::default(),
+        }
+    }
+
+    /// A place for a new connection of `client`. None if it is crowded and nobody idles.
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+        let mut open = self.open();
+        if open.values().filter(|seat| seat.client == client).count() >= self.per_client_max {
+            self.evict_oldest(&mut open, |seat| seat.client == client)?;
+        }
+        if open.len() >= self.max {
+            self.evict_oldest(&mut open, |_| true)?;
+        }
+        let id = self.next_use();
+        let seat = Arc::new(Seat {
+            client,
+            last_use: AtomicU64::new(id),
+            busy: AtomicBool::new(false),
+            evicted: Notify::new(),
+        });
+        open.insert(id, seat.clone());
+        Some(Place {
+            connections: self.clone(),
+            id,
+            seat,
+        })
+    }
+
+    /// Closes the connection that has idled longest: its descriptor is needed.
+    pub(super) fn evict_any(&self) {
+        let _ = self.evict_oldest(&mut self.open(), |_| true);
+    }
+
+    fn evict_oldest(&self, open: &mut HashMap<u64, Arc<Seat>>, among: impl Fn(&Seat) -> bool) -> Option<()> {
+        let (&id, _) = open
+            .iter()
+            .filter(|(_, seat)| !seat.busy.load(Ordering::Relaxed) && among(seat))
+            .min_by_key(|(_, seat)| seat.last_use.load(Ordering::Relaxed))?;
+        let seat = open.remove(&id)?;
+        // The permit is kept if the connection is not waiting for it just now.
+        seat.evicted.notify_one();
+        bump(&self.counts.tcp_evicted);
+        Some(())
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
+        // A panic elsewhere leaves the map whole: each change of it is one call.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_use(&self) -> u64 {
+        self.uses.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    /// An answer is under way: the connection is not to be closed for another.
+    pub(super) fn busy(&self) {
+        self.seat.busy.store(true, Ordering::Relaxed);
+    }
+
+    /// It is not: from now on the connection idles.
+    pub(super) fn idle(&self) {
+        self.seat
+            .last_use
+            .store(self.connections.next_use(), Ordering::Relaxed);
+        self.seat.busy.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until the connection has to make room.
+    pub(super) async fn evicted(&self) {
+        self.seat.evicted.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.open().remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const B: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+    fn crowd(max: usize, per_client_max: usize) -> Arc<Connections> {
+        Arc::new(Connections::new(max, per_client_max, Arc::default()))
+    }
+
+    async fn is_evicted(place: &Place) -> bool {
+        tokio::time::timeout(std::time::Duration::ZERO, place.evicted())
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_one_used_least_recently_makes_room() {
+        let connections = crowd(3, 3);
+        let places: Vec<_> = [A, B, B]
+            .into_iter()
+            .map(|client| connections.admit(client).expect("room"))
+            .collect();
+        places[0].idle();
+        let _new = connections.admit(A).expect("room is made");
+        assert!(is_evicted(&places[1]).await);
+        assert!(!is_evicted(&places[0]).await && !is_evicted(&places[2]).await);
+    }
+
+    #[tokio::test]
+    async fn a_full_client_makes_room_for_itself_only() {
+        let connections = crowd(100, 2);
+        let other = connections.admit(B).expect("room");
+        let places: Vec<_> = (0..2).map(|_| connections.admit(A).expect("room")).collect();
+        let _new = connections.admit(A).expect("room is made");
+        assert!(is_evicted(&places[0]).await);
+        assert!(!is_evicted(&other).await && !is_evicted(&places[1]).await);
+    }
+
+    #[tokio::test]
+    async fn busy_ones_stay_and_a_new_one_is_refused_if_there_are_no_others() {
+        let connections = crowd(1, 1);
+        let place = connections.admit(A).expect("room");
+        place.busy();
+        assert!(connections.admit(B).is_none());
+        connections.evict_any();
+        assert!(!is_evicted(&place).await);
+        place.idle();
+        assert!(connections.admit(B).is_some());
+    }
+
+    #[test]
+    fn a_place_given_up_is_free() {
+        let connections = crowd(1, 1);
+        for _ in 0..3 {
+            let place = connections.admit(A).expect("room");
+            place.busy();
+        }
+    }
+}

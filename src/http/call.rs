@@ -1,0 +1,137 @@
+//! A request that passed the gate, as the handlers see it: names parsed, body whole.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, MatchedPath, Request};
+use axum::http::HeaderMap;
+
+use crate::catalog::{Change, InstanceId, InstanceKey, NameError, Operation, ServiceName, ZoneName};
+use crate::writer::{self, Done, Refusal};
+
+use super::conditional;
+use super::fields::Fields;
+use super::json::Json;
+use super::problem::Problem;
+use super::query::{Query, percent_decoded};
+use super::router::Api;
+
+/// Who asks, put into a request's extensions by the front.
+#[derive(Clone, Debug)]
+pub(super) struct Actor(pub(super) Arc<str>);
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// The path as it was sent.
+    pub(super) path: String,
+    /// Of the path, or the default zone.
+    pub(super) zone: ZoneName,
+    service: Option<ServiceName>,
+    id: Option<InstanceId>,
+    pub(super) query: Query,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    actor: Arc<str>,
+}
+
+impl FromRequest<Arc<Api>> for Call {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        let mut call = Self {
+            zone: api.default_zone.clone(),
+            service: None,
+            id: None,
+            query: Query::parse(parts.uri.query())?,
+            // The front has read it: this waits for nothing and has its bound.
+            body: axum::body::to_bytes(body, usize::MAX)
+                .await
+                .map_err(|_| Problem::internal())?,
+            actor: parts
+                .extensions
+                .remove::<Actor>()
+                .map_or_else(|| "unknown".into(), |actor| actor.0),
+            headers: parts.headers,
+            path,
+        };
+        if let Some(matched) = parts.extensions.get::<MatchedPath>() {
+            call.read_names(matched.as_str())?;
+        }
+        Ok(call)
+    }
+}
+
+impl Call {
+    /// Parses what stands in the path where the route has `{zone}`, `{service}` and `{id}`.
+    fn read_names(&mut self, route: &str) -> Result<(), Problem> {
+        fn parse<T>(
+            name: &str,
+            text: &str,
+            parse: impl FnOnce(&str) -> Result<T, NameError>,
+        ) -> Result<T, Problem> {
+            let text = percent_decoded(text)
+                .ok_or_else(|| Problem::invalid(name, "is not UTF-8 text in percent-encoding"))?;
+            parse(&text).map_err(|error| Problem::invalid(name, error))
+        }
+        for (part, text) in route.split('/').zip(self.path.split('/')) {
+            match part {
+                "{zone}" => self.zone = parse("zone", text, ZoneName::parse)?,
+                "{service}" => self.service = Some(parse("service", text, ServiceName::parse)?),
+                "{id}" => self.id = Some(parse("id", text, InstanceId::parse)?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The service of the path.
+    pub(super) fn service(&self) -> ServiceName {
+        self.service
+            .clone()
+            .expect("the route of this handler has {service}")
+    }
+
+    /// The instance of the path.
+    pub(super) fn key(&self) -> InstanceKey {
+        InstanceKey {
+            zone: self.zone.clone(),
+            service: self.service(),
+            id: self.id.clone().expect("the route of this handler has {id}"),
+        }
+    }
+
+    /// Refuses parameters, for a route that takes none.
+    pub(super) fn no_parameters(&mut self) -> Result<(), Problem> {
+        std::mem::take(&mut self.query).finish()
+    }
+
+    pub(super) fn json(&self) -> Result<Json, Problem> {
+        Json::read(&self.body)
+    }
+
+    pub(super) fn fields(&self) -> Result<Fields, Problem> {
+        Fields::of_body(self.json()?)
+    }
+
+    /// Makes `change` under the precondition that the request has.
+    pub(super) async fn make(&self, api: &Api, change: Change) -> Result<Done, Problem> {
+        let precondition = conditional::precondition(&self.headers)?;
+        let operation = Operation { change, precondition };
+        match self.submit(api, vec![operation]).await {
+            Ok(done) => Ok(done),
+            Err(refusal) => Err(Problem::refused(&refusal)),
+        }
+    }
+
+    /// Hands `operations` to the writer.
+    pub(super) async fn submit(&self, api: &Api, operations: Vec<Operation>) -> Result<Done, Refusal> {
+        let request = writer::Request {
+            operations,
+            actor: self.actor.clone(),
+        };
+        api.writer.submit(request).await
+    }
+}

@@ -1,0 +1,198 @@
+//! One request, from the gate to the reply. It stands before the router, so that a route nobody thought about is
+//! behind the gate too.
+
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::{self, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
+use axum::response::IntoResponse;
+use hyper::body::Body as _;
+use tower::ServiceExt;
+
+use crate::auth::{Credentials, Decision, Gate};
+
+use super::body::{self, Budget};
+use super::call::Actor;
+use super::problem::Problem;
+use super::reply::{EPOCH, INDEX};
+use super::router::{Api, EXEMPT, router};
+use super::serve::Limits;
+
+/// What stands before the router.
+#[derive(Debug)]
+pub(super) struct Front {
+    api: Arc<Api>,
+    router: Router,
+    gate: Arc<Gate>,
+    epoch: HeaderValue,
+    limits: Limits,
+    budget: Arc<Budget>,
+}
+
+impl Front {
+    pub(super) fn new(api: Arc<Api>, gate: Arc<Gate>, epoch: uuid::Uuid, limits: Limits) -> Self {
+        Self {
+            router: router(api.clone()),
+            api,
+            gate,
+            epoch: HeaderValue::try_from(epoch.to_string()).expect("a UUID is printable ASCII"),
+            budget: Arc::new(Budget::new(limits.bodies_octets_max)),
+            limits,
+        }
+    }
+
+    /// Answers `request`, which came from `peer`. A panic on the way is a 500.
+    pub(super) async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
+        let started = self.api.clock.running();
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let reads = matches!(method, Method::GET | Method::HEAD);
+        let index_before = self.index();
+        let mut response = match caught(self.judged(request, peer)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(problem)) => problem.into_response(),
+            Err(Panicked) => {
+                tracing::error!(%method, path, "a request ended in a panic");
+                Problem::internal().into_response()
+            }
+        };
+        let status = response.status();
+        if is_api(&path) {
+            // What a reader was shown is at least as new as the index from before it looked, and it misses nothing
+            // by going on from there; a writer wants what it did to be in.
+            let index = if reads { index_before } else { self.index() };
+            let headers = response.headers_mut();
+            headers.entry(&INDEX).or_insert_with(|| HeaderValue::from(index));
+            headers.insert(&EPOCH, self.epoch.clone());
+        }
+        if method == Method::HEAD {
+            let length = response.body().size_hint().exact().unwrap_or(0);
+            let headers = response.headers_mut();
+            headers
+                .entry(header::CONTENT_LENGTH)
+                .or_insert_with(|| HeaderValue::from(length));
+            *response.body_mut() = Body::empty();
+        }
+        let took = self.api.clock.running().since(started);
+        tracing::debug!(%method, path, status = status.as_u16(), ?took, %peer, "request");
+        response
+    }
+
+    fn index(&self) -> u64 {
+        self.api.current.load().state.index
+    }
+
+    async fn judged(&self, request: Request<Body>, peer: IpAddr) -> Result<Response<Body>, Problem> {
+        let (mut parts, mut body) = request.into_parts();
+        if !EXEMPT.contains(&parts.uri.path()) {
+            let who = self.admit(&parts)?;
+            let actor = format!("{who}@{}", peer.to_canonical());
+            parts.extensions.insert(Actor(actor.into()));
+        }
+        // The other methods have no use for one.
+        let mut held = None;
+        if matches!(parts.method, Method::PUT | Method::POST) {
+            let (octets, taken) = body::read(body, &parts.headers, &self.limits, &self.budget).await?;
+            held = Some(taken);
+            body = Body::from(octets);
+        } else {
+            body = Body::empty();
+        }
+        let request = Request::from_parts(parts, body);
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        drop(held);
+        Ok(response)
+    }
+
+    /// Who asks, if it may.
+    fn admit(&self, parts: &axum::http::request::Parts) -> Result<Arc<str>, Problem> {
+        let headers = &parts.headers;
+        let given = all(headers, header::HOST);
+        if given.len() > 1 {
+            // RFC 9112 §3.2.
+            let detail = "the request has more than one Host";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_host", detail));
+        }
+        // The authority of the target (absolute form, or HTTP/2's :authority) counts more than Host (RFC 9112 §3.2.2).
+        let mut hosts: Vec<&[u8]> = parts
+            .uri
+            .authority()
+            .map(|a| a.as_str().as_bytes())
+            .into_iter()
+            .collect();
+        hosts.extend(given);
+        let authorizations = all(headers, header::AUTHORIZATION);
+        let decision = self.gate.decide(&Credentials {
+            guarded: is_api(parts.uri.path()),
+            authorization: match authorizations[..] {
+                [one] => Some(one),
+                _ => None,
+            },
+            hosts: &hosts,
+            origins: &all(headers, header::ORIGIN),
+        });
+        match decision {
+            Decision::Allow(who) => Ok(who),
+            Decision::NoToken => Err(Problem::new(
+                StatusCode::UNAUTHORIZED,
+                "no_token",
+                "this server asks for a token of its --token-file: Authorization: Bearer TOKEN",
+            )),
+            Decision::Foreign(foreign) => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign",
+                foreign.to_string(),
+            )),
+        }
+    }
+}
+
+/// Whether a path belongs to the API.
+fn is_api(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}
+
+fn all(headers: &HeaderMap, name: HeaderName) -> Vec<&[u8]> {
+    headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
+}
+
+/// A future that panicked.
+struct Panicked;
+
+/// `future`, with a panic in it as a value. What it was at is dropped with it; nothing here holds a lock meanwhile.
+async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+    let mut future = Box::pin(future);
+    std::future::poll_fn(move |context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(Err(Panicked)),
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_segments_make_a_path_of_the_api() {
+        for path in ["/v1", "/v1/", "/v1/zones", "/v1/nothing/here"] {
+            assert!(is_api(path), "{path}");
+        }
+        for path in ["/", "/v10", "/v1x/zones", "//v1/zones", "/healthz", "", "*"] {
+            assert!(!is_api(path), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_value() {
+        assert!(caught(async { panic!("a test") }).await.map(|()| ()).is_err());
+        assert!(matches!(caught(async { 7 }).await, Ok(7)));
+    }
+}

@@ -1,0 +1,116 @@
+//! The HTTP API: JSON shapes to changes and back (`docs/API.md`), and the probes of an orchestrator.
+//!
+//! A request passes the gate ([`crate::auth`]), its body is read whole within bounds, its text becomes the types of
+//! [`crate::catalog`], and a change of it goes to the [`crate::writer`]; a read looks at one snapshot. No handler
+//! blocks, holds a lock across an await or touches the disk, and nothing a client sends can end the server: what is
+//! wrong with a request is a [problem](https://www.rfc-editor.org/rfc/rfc9457) with a stable code.
+//!
+//! HTTP/1.1 (RFC 9112) and HTTP/2 without TLS (RFC 9113 §3.3).
+
+mod batch;
+mod body;
+mod call;
+mod conditional;
+mod connection;
+mod duration;
+mod fields;
+mod front;
+mod instances;
+mod json;
+mod problem;
+mod query;
+mod read_instance;
+mod read_settings;
+mod ready;
+mod reply;
+mod router;
+mod serve;
+mod services;
+#[cfg(test)]
+mod tests;
+mod write_instance;
+mod write_service;
+mod zones;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::auth::Gate;
+use crate::catalog::ZoneName;
+use crate::clock::Clock;
+use crate::lease::Deadlines;
+use crate::store::Identity;
+use crate::view::Current;
+use crate::writer::Writer;
+
+pub use batch::OPERATIONS_MAX;
+pub use ready::Readiness;
+pub use serve::{
+    BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
+    HEAD_TIME_MAX, HEADERS_MAX, Handle, IDLE_MAX, Limits, STOPPING_MAX, STREAMS_MAX,
+};
+
+use front::Front;
+use router::Api;
+
+/// What is configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `--http`; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// To listen at `listen`, with the usual bounds.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What the API works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// What is read.
+    pub current: Arc<Current>,
+    /// What changes it.
+    pub writer: Writer,
+    /// Leases: renewed here without the writer.
+    pub deadlines: Arc<Deadlines>,
+    /// Time.
+    pub clock: Clock,
+    /// Who may ask.
+    pub gate: Arc<Gate>,
+    /// Whose catalog it is.
+    pub identity: Identity,
+    /// The zone of `/v1/services`: the first `--zone`.
+    pub default_zone: ZoneName,
+    /// What `/readyz` says of DNS.
+    pub readiness: Arc<Readiness>,
+}
+
+/// Listens and serves. It must be called within a runtime.
+///
+/// # Errors
+/// [`BindError`].
+pub fn start(config: Config, deps: Deps) -> Result<Handle, BindError> {
+    let clock = deps.clock.clone();
+    let front = front(deps, config.limits.clone());
+    serve::listen(config.listen, front, clock, config.limits)
+}
+
+fn front(deps: Deps, limits: Limits) -> Front {
+    let api = Arc::new(Api {
+        current: deps.current,
+        writer: deps.writer,
+        deadlines: deps.deadlines,
+        clock: deps.clock,
+        default_zone: deps.default_zone,
+        readiness: deps.readiness,
+    });
+    Front::new(api, deps.gate, deps.identity.epoch, limits)
+}

@@ -1,0 +1,100 @@
+//! Which path is answered by what. Who may ask is decided before, in the front.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::routing::{MethodRouter, get, post, put};
+
+use crate::catalog::ZoneName;
+use crate::clock::Clock;
+use crate::lease::Deadlines;
+use crate::view::Current;
+use crate::writer::Writer;
+
+use super::problem::Problem;
+use super::ready::Readiness;
+use super::{batch, instances, ready, services, zones};
+
+/// What the handlers need.
+#[derive(Debug)]
+pub(super) struct Api {
+    pub(super) current: Arc<Current>,
+    pub(super) writer: Writer,
+    pub(super) deadlines: Arc<Deadlines>,
+    pub(super) clock: Clock,
+    pub(super) default_zone: ZoneName,
+    pub(super) readiness: Arc<Readiness>,
+}
+
+/// The paths that need no token and no `Host`: a probe has neither.
+pub(super) const EXEMPT: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Every route: [`EXEMPT`], and what begins with `/v1`.
+fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
+    let mut routes = vec![
+        ("/healthz".to_owned(), get(ready::alive)),
+        ("/readyz".to_owned(), get(ready::ready)),
+        ("/v1/zones".to_owned(), get(zones::list)),
+        (
+            "/v1/zones/{zone}".to_owned(),
+            get(zones::show).put(zones::put).delete(zones::delete),
+        ),
+        ("/v1/batch".to_owned(), post(batch::make)),
+    ];
+    for services in ["/v1/services", "/v1/zones/{zone}/services"] {
+        let service = format!("{services}/{{service}}");
+        let instances = format!("{service}/instances");
+        let instance = format!("{instances}/{{id}}");
+        routes.extend([
+            (services.to_owned(), get(services::list)),
+            (
+                service,
+                get(services::show).put(services::put).delete(services::delete),
+            ),
+            (instances, get(instances::list)),
+            (format!("{instance}/heartbeat"), put(instances::heartbeat)),
+            (format!("{instance}/health"), put(instances::health)),
+            (format!("{instance}/drain"), put(instances::drain)),
+            (
+                instance,
+                get(instances::show)
+                    .put(instances::register)
+                    .delete(instances::deregister),
+            ),
+        ]);
+    }
+    routes
+}
+
+/// The router over [`routes`].
+pub(super) fn router(api: Arc<Api>) -> Router {
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, (path, methods)| {
+            router.route(&path, methods)
+        })
+        .method_not_allowed_fallback(no_method)
+        .fallback(no_route)
+        .with_state(api)
+}
+
+async fn no_route(request: Request) -> Problem {
+    let detail = format!(
+        "there is nothing at {}",
+        request.uri().path().chars().take(200).collect::<String>()
+    );
+    Problem::new(StatusCode::NOT_FOUND, "no_route", detail)
+}
+
+/// The router adds `Allow`.
+async fn no_method(request: Request) -> Problem {
+    let detail = format!("{} is not allowed here", request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+#[cfg(test)]
+pub(super) fn paths() -> Vec<String> {
+    routes().into_iter().map(|(path, _)| path).collect()
+}

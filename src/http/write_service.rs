@@ -1,0 +1,158 @@
+//! Zones and services as the API shows them, and the pages of a list.
+
+use std::sync::Arc;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::catalog::{Service, ServiceSettings, Status, Zone, ZoneName, ZoneSettings};
+use crate::lease::Deadlines;
+
+use super::duration::Shown;
+use super::write_instance::{At, InstanceShown};
+
+/// A zone.
+#[derive(Serialize)]
+pub(super) struct ZoneShown<'a> {
+    name: &'a str,
+    serial: u32,
+    services: usize,
+    settings: Settings,
+}
+
+impl<'a> ZoneShown<'a> {
+    pub(super) fn of(zone: &'a Zone) -> Self {
+        Self {
+            name: zone.name.as_str(),
+            serial: zone.serial,
+            services: zone.services.len(),
+            settings: Settings::of_zone(&zone.settings),
+        }
+    }
+}
+
+/// A service with its instances.
+#[derive(Serialize)]
+pub(super) struct ServiceShown<'a> {
+    zone: &'a str,
+    name: &'a str,
+    settings: Settings,
+    instances: Vec<InstanceShown<'a>>,
+    created_at: At,
+    index: u64,
+}
+
+impl<'a> ServiceShown<'a> {
+    pub(super) fn of(zone: &'a ZoneName, service: &'a Service, deadlines: &'a Deadlines) -> Self {
+        let shown = |instance: &'a Arc<_>| InstanceShown {
+            zone,
+            service: &service.name,
+            instance,
+            deadlines,
+            safe_to_stop_at: None,
+        };
+        Self {
+            zone: zone.as_str(),
+            name: service.name.as_str(),
+            settings: Settings::of_service(&service.settings),
+            instances: service.instances.iter().map(shown).collect(),
+            created_at: At(service.created_at),
+            index: service.index,
+        }
+    }
+}
+
+/// A service in a list: how many instances there are, and how they are.
+#[derive(Debug, Serialize)]
+pub(super) struct ServiceCounted<'a> {
+    zone: &'a str,
+    name: &'a str,
+    instances: usize,
+    passing: usize,
+    warning: usize,
+    critical: usize,
+    draining: usize,
+    answerable: usize,
+}
+
+impl<'a> ServiceCounted<'a> {
+    pub(super) fn of(zone: &'a ZoneName, service: &'a Service) -> Self {
+        let mut counted = Self {
+            zone: zone.as_str(),
+            name: service.name.as_str(),
+            instances: service.instances.len(),
+            passing: 0,
+            warning: 0,
+            critical: 0,
+            draining: 0,
+            answerable: 0,
+        };
+        for instance in &service.instances {
+            match instance.status() {
+                Status::Passing => counted.passing += 1,
+                Status::Warning => counted.warning += 1,
+                Status::Critical => counted.critical += 1,
+            }
+            counted.draining += usize::from(instance.drain.is_some());
+            counted.answerable += usize::from(instance.is_answerable());
+        }
+        counted
+    }
+}
+
+/// Own settings; what is unset is absent.
+#[derive(Serialize)]
+struct Settings {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    negative_ttl: Option<Shown>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_empty: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_limit: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forget_after: Option<Shown>,
+}
+
+impl Settings {
+    fn of_zone(settings: &ZoneSettings) -> Self {
+        Self {
+            ttl: settings.ttl.map(|ttl| Shown(ttl.duration())),
+            negative_ttl: settings.negative_ttl.map(|ttl| Shown(ttl.duration())),
+            on_empty: settings.on_empty.map(|policy| policy.as_str()),
+            answer_limit: settings.answer_limit,
+            forget_after: settings.forget_after.map(|delay| Shown(delay.duration())),
+        }
+    }
+
+    fn of_service(settings: &ServiceSettings) -> Self {
+        Self {
+            ttl: settings.ttl.map(|ttl| Shown(ttl.duration())),
+            negative_ttl: None,
+            on_empty: settings.on_empty.map(|policy| policy.as_str()),
+            answer_limit: settings.answer_limit,
+            forget_after: settings.forget_after.map(|delay| Shown(delay.duration())),
+        }
+    }
+}
+
+/// A part of a list: `{"services":[…],"next":"…"}`, `next` only where there is more.
+pub(super) struct Page<'a, T> {
+    /// What the list is called.
+    pub(super) name: &'static str,
+    pub(super) items: Vec<T>,
+    /// The name to go on after.
+    pub(super) next: Option<&'a str>,
+}
+
+impl<T: Serialize> Serialize for Page<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry(self.name, &self.items)?;
+        if let Some(next) = self.next {
+            map.serialize_entry("next", next)?;
+        }
+        map.end()
+    }
+}

@@ -1,0 +1,230 @@
+//! Wiring: what is started in which order, and stopped in which.
+//!
+//! Start: tokens, store, view, deadlines, writer (which opens the zones), DNS, HTTP, expiry; then the start-up lines.
+//! DNS answers before HTTP listens, so whoever can register can also be found. Stop: HTTP first, so that nothing new
+//! is asked; then what was asked is written; DNS last, since others may still be asking.
+
+mod greeting;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::auth::{self, Gate};
+use crate::catalog::Change;
+use crate::clock::{Alarm, Clock};
+use crate::config::{Config, HostName};
+use crate::lease::Deadlines;
+use crate::store::{self, OpenError, Store};
+use crate::view::{Current, Snapshot};
+use crate::writer::{self, Refusal, Request};
+use crate::{dns, expiry, http};
+
+/// How long a part may take to stop before the process ends without it; all together stay below five seconds.
+const PART_STOP_MAX: Duration = Duration::from_millis(2000);
+
+/// Why a server did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It was asked for what cannot be, e.g. an address that cannot be bound.
+    #[error("{0}")]
+    Usage(String),
+    /// The catalog cannot be opened or written.
+    #[error("{0}")]
+    Storage(String),
+    /// Another server uses the data directory.
+    #[error("{0}")]
+    InUse(String),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    dns: dns::Handle,
+    http: http::Handle,
+    expiry: expiry::Handle,
+    writer: writer::Handle,
+    readiness: Arc<http::Readiness>,
+    gate: Arc<Gate>,
+    current: Arc<Current>,
+    ports_file: Option<PathBuf>,
+}
+
+/// Starts a server. It must be called within a runtime of several threads.
+///
+/// # Errors
+/// [`Error`]; nothing is left running then.
+pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
+    let names = config.http_names.iter().map(HostName::as_str).map(str::to_owned);
+    let gate = Gate::open(auth::Config {
+        token_file: config.token_file.clone(),
+        names: names.chain(auth::machine_name()).collect(),
+    })
+    .map_err(|error| Error::Usage(error.to_string()))?;
+    let gate = Arc::new(gate);
+
+    let opened = Store::open(&config.data_dir).map_err(|error| match error {
+        OpenError::InUse(message) => Error::InUse(message),
+        OpenError::Unusable(message) => Error::Storage(message),
+    })?;
+    let identity = opened.identity;
+    let current = Arc::new(Current::new(Snapshot::of(opened.state)));
+    let alarm = Arc::new(Alarm::default());
+    let deadlines = Arc::new(Deadlines::new(clock.clone(), alarm.clone()));
+    deadlines.load(&current.load().state);
+    let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
+    let (door, writer) =
+        writer::start(opened.store, current.clone(), deadlines.clone(), clock.clone()).map_err(thread)?;
+    let open = Change::Open { zones: config.zones.clone(), base: config.base.clone() };
+    door.submit(Request { operations: vec![open.into()], actor: "start".into() }).await.map_err(
+        |refusal| match refusal {
+            Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
+            other => Error::Storage(format!("the zones cannot be written: {other}")),
+        },
+    )?;
+
+    let dns = dns::start(
+        dns::Config {
+            addresses: config.dns.clone(),
+            udp_workers: config.udp_workers.get(),
+            udp_payload_max: config.udp_payload_max,
+            ..dns::Config::default()
+        },
+        current.clone(),
+    )
+    .await
+    .map_err(|error| Error::Usage(format!("--dns: {error}")))?;
+    let readiness = Arc::new(http::Readiness::default());
+    readiness.set_dns(true);
+    let http = http::start(
+        http::Config::at(config.http),
+        http::Deps {
+            current: current.clone(),
+            writer: door.clone(),
+            deadlines: deadlines.clone(),
+            clock: clock.clone(),
+            gate: gate.clone(),
+            identity,
+            default_zone: config.zones[0].clone(),
+            readiness: readiness.clone(),
+        },
+    )
+    .map_err(|error| Error::Usage(format!("--http: {error}")))?;
+    let expiry = expiry::start(deadlines, alarm, door, clock).map_err(thread)?;
+    let mut server =
+        Server { dns, http, expiry, writer, readiness, gate, current, ports_file: None };
+    if let Some(path) = &config.ports_file {
+        greeting::write_ports_file(path, server.dns_addresses(), server.http_address())
+            .map_err(|error| Error::Usage(format!("--ports-file: cannot write {}: {error}", path.display())))?;
+        server.ports_file = Some(path.clone());
+    }
+    Ok(server)
+}
+
+impl Server {
+    /// Where DNS is answered.
+    pub fn dns_addresses(&self) -> &[SocketAddr] {
+        &self.dns.addresses
+    }
+
+    /// Where the API is served.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    /// What is published.
+    pub fn current(&self) -> &Arc<Current> {
+        &self.current
+    }
+
+    /// Stops: nothing acknowledged and no answer in flight is lost.
+    pub async fn stop(self) {
+        let Self { dns, http, expiry, writer, readiness, ports_file, .. } = self;
+        within("HTTP", http.stop()).await;
+        // These two join threads.
+        let ended = tokio::task::spawn_blocking(move || {
+            drop(expiry);
+            writer.stop();
+        });
+        within("the writer", async { drop(ended.await) }).await;
+        readiness.set_dns(false);
+        within("DNS", dns.stop()).await;
+        if let Some(path) = ports_file {
+            // It names ports that nobody listens on any more.
+            drop(std::fs::remove_file(path));
+        }
+    }
+}
+
+async fn within(part: &str, stop: impl Future<Output = ()>) {
+    if tokio::time::timeout(PART_STOP_MAX, stop).await.is_err() {
+        tracing::warn!(part, limit = ?PART_STOP_MAX, "did not stop in time; the process ends without it");
+    }
+}
+
+/// Serves until the process is told to stop.
+///
+/// # Errors
+/// [`Error`].
+pub async fn run(config: Config) -> Result<(), Error> {
+    // Before anything is started: a signal that comes early is not lost.
+    let handler = |kind| signal(kind).map_err(|error| Error::Usage(format!("no signal can be handled: {error}")));
+    let mut terminate = handler(SignalKind::terminate())?;
+    let mut interrupt = handler(SignalKind::interrupt())?;
+    let mut hangup = handler(SignalKind::hangup())?;
+
+    let server = start(&config, Clock::system()).await?;
+    let check_stop = Arc::new(AtomicBool::new(false));
+    let mut check = check_beside_serving(&config.data_dir, check_stop.clone());
+    greeting::print(&server, &config.zones[0]);
+
+    let outcome = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Ok(()),
+            _ = interrupt.recv() => break Ok(()),
+            _ = hangup.recv() => reload(&server.gate),
+            Ok(damage) = &mut check => break Err(Error::Storage(damage)),
+        }
+    };
+    tracing::info!("stopping");
+    check_stop.store(true, Ordering::Relaxed);
+    server.stop().await;
+    outcome
+}
+
+/// Checks the data base while it is served from; the receiver gets what is wrong, if anything is.
+fn check_beside_serving(dir: &Path, stop: Arc<AtomicBool>) -> tokio::sync::oneshot::Receiver<String> {
+    let (found, damage) = tokio::sync::oneshot::channel();
+    let dir = dir.to_owned();
+    let spawned = std::thread::Builder::new().name("check".into()).spawn(move || {
+        match store::quick_check(&dir, &stop) {
+            // The sender must outlive the check: a closed channel is no verdict.
+            Ok(()) => tracing::debug!("the data base was checked: it is whole"),
+            Err(message) => {
+                tracing::error!("{message}");
+                drop(found.send(message));
+            }
+        }
+    });
+    if let Err(error) = spawned {
+        tracing::warn!(%error, "no thread for the check of the data base; it is not checked");
+    }
+    damage
+}
+
+fn reload(gate: &Arc<Gate>) {
+    if !gate.asks_for_tokens() {
+        tracing::info!("SIGHUP: there is no token file to read again");
+        return;
+    }
+    let gate = gate.clone();
+    // It reads a file.
+    tokio::task::spawn_blocking(move || match gate.reload() {
+        Ok(()) => tracing::info!("SIGHUP: the token file was read again"),
+        Err(error) => tracing::error!(%error, "SIGHUP: the tokens stay what they were"),
+    });
+}

@@ -1,0 +1,58 @@
+//! The change log's bounds. It is trimmed in the transaction that lets it grow, in steps that follow what was added:
+//! a log that has to shrink by much does so over many commits, and none of them pays for all.
+
+use rusqlite::{Connection, params};
+
+use super::tally::{Table, Tallies};
+
+/// How much of the change log is kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// Changes, at most.
+    pub(super) changes: i64,
+    /// Milliseconds that a change is kept, at most.
+    pub(super) age_ms: i64,
+}
+
+/// `--keep-changes` and `--keep-changes-for` where they are not given.
+pub(super) const KEEP: Keep = Keep {
+    changes: 100_000,
+    age_ms: 168 * 3600 * 1000,
+};
+
+/// Changes that a commit removes beyond twice those that it adds.
+const STEP: i64 = 64;
+
+/// Removes the oldest changes that are over `keep` at the time `now_ms`, a step of them; `added` were added just now.
+/// The newest stays.
+pub(super) fn trim(
+    connection: &Connection,
+    tallies: &mut Tallies,
+    keep: Keep,
+    added: usize,
+    now_ms: i64,
+) -> Result<(), rusqlite::Error> {
+    let tally = tallies.of(Table::Changes).expect("changes are tallied");
+    let over = tally.number - keep.changes;
+    let step = STEP + 2 * i64::try_from(added).unwrap_or(STEP);
+    let mut oldest =
+        connection.prepare_cached("SELECT number, at, checksum FROM changes ORDER BY number LIMIT ?1")?;
+    let mut rows = oldest.query([step.min(tally.number - 1)])?;
+    let mut last = None;
+    let mut place = 0;
+    while let Some(row) = rows.next()? {
+        let (number, at, checksum): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        if place >= over && now_ms.saturating_sub(at) <= keep.age_ms {
+            break;
+        }
+        tally.remove(checksum);
+        last = Some(number);
+        place += 1;
+    }
+    if let Some(last) = last {
+        connection
+            .prepare_cached("DELETE FROM changes WHERE number <= ?1")?
+            .execute(params![last])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! An instance's body.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{
+    Drain, Instance, InstanceId, Lease, MetaKey, MetaValue, Output, Port, PortName, Protocol, Status, Tag,
+    Verdict,
+};
+
+use super::{BodyError, Word, at, delay, ms, unless, wrong};
+
+/// Where the body has none. What is left out means this for ever.
+const WEIGHT: u16 = 1;
+const DEREGISTER_AFTER_MS: u32 = 600_000;
+
+/// The body of a row of `instances`, and of its image in the change log.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::store) struct InstanceBody {
+    /// Text, so that one day a host name can stand here. Read as addresses and held to no further rule: what was
+    /// accepted once is never refused at a start.
+    addresses: Vec<IpAddr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<PortBody>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Word<Tag>>,
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "write_meta",
+        deserialize_with = "read_meta"
+    )]
+    meta: Vec<(MetaKey, MetaValue)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priority: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lease_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deregister_after_ms: Option<u32>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    verdicts: Vec<VerdictBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain: Option<DrainBody>,
+    created_at: i64,
+    /// Left out if it is `created_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    updated_at: Option<i64>,
+    index: u64,
+    /// Left out if it is `index`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    created_index: Option<u64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PortBody {
+    name: Word<PortName>,
+    number: NonZeroU16,
+    /// Left out if it is tcp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protocol: Option<Word<Protocol>>,
+}
+
+/// A named verdict. `reported` about the instance is left out while it is passing since the registration and says
+/// nothing.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerdictBody {
+    of: Of,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    port: Option<Word<PortName>>,
+    status: Word<Status>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<Word<Output>>,
+    since: i64,
+}
+
+/// Whose verdict it is. A `check`, with an id and a kind, comes with active checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Of {
+    Reported,
+    Lease,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrainBody {
+    since: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delete_after_ms: Option<u32>,
+}
+
+impl From<&Instance> for InstanceBody {
+    fn from(instance: &Instance) -> Self {
+        let created_at = instance.created_at.unix_ms();
+        let port = |port: &Port| PortBody {
+            name: Word(port.name.clone()),
+            number: port.number,
+            protocol: unless(port.protocol, &Protocol::Tcp).map(Word),
+        };
+        Self {
+            addresses: instance.addresses.to_vec(),
+            ports: instance.ports.iter().map(port).collect(),
+            tags: instance.tags.iter().cloned().map(Word).collect(),
+            meta: instance.meta.to_vec(),
+            priority: unless(instance.priority, &0),
+            weight: unless(instance.weight, &WEIGHT),
+            lease_ms: instance.lease.map(|lease| ms(lease.duration())),
+            deregister_after_ms: unless(ms(instance.deregister_after.duration()), &DEREGISTER_AFTER_MS),
+            verdicts: verdicts(instance),
+            drain: instance.drain.map(|drain| DrainBody {
+                since: drain.since.unix_ms(),
+                delete_after_ms: drain.delete_after.map(|delay| ms(delay.duration())),
+            }),
+            created_at,
+            updated_at: unless(instance.updated_at.unix_ms(), &created_at),
+            index: instance.index,
+            created_index: unless(instance.created_index, &instance.index),
+        }
+    }
+}
+
+fn verdicts(instance: &Instance) -> Vec<VerdictBody> {
+    let reported = |port: Option<&PortName>, verdict: &Verdict| VerdictBody {
+        of: Of::Reported,
+        port: port.cloned().map(Word),
+        status: Word(verdict.status),
+        output: verdict.output.clone().map(Word),
+        since: verdict.since.unix_ms(),
+    };
+    let mut all = Vec::new();
+    if instance.reported != silent(instance.created_at.unix_ms()) {
+        all.push(reported(None, &instance.reported));
+    }
+    for port in &instance.ports {
+        all.extend(
+            port.reported
+                .as_ref()
+                .map(|verdict| reported(Some(&port.name), verdict)),
+        );
+    }
+    all.extend(instance.lapsed.map(|since| VerdictBody {
+        of: Of::Lease,
+        port: None,
+        status: Word(Status::Critical),
+        output: None,
+        since: since.unix_ms(),
+    }));
+    all
+}
+
+/// The verdict that is left out.
+fn silent(created_at: i64) -> Verdict {
+    Verdict {
+        status: Status::Passing,
+        output: None,
+        since: at(created_at),
+    }
+}
+
+impl InstanceBody {
+    /// The instance called `id` that this is the body of.
+    pub(in crate::store) fn instance(self, id: InstanceId) -> Result<Instance, BodyError> {
+        let lease = |ms: u32| {
+            Lease::from_duration(Duration::from_millis(ms.into()))
+                .map_err(|_| wrong(format!("{ms} ms is no lease")))
+        };
+        let drain = |drain: DrainBody| {
+            Ok::<_, BodyError>(Drain {
+                since: at(drain.since),
+                delete_after: drain.delete_after_ms.map(delay).transpose()?,
+            })
+        };
+        let port = |port: PortBody| Port {
+            name: port.name.0,
+            number: port.number,
+            protocol: port.protocol.map_or(Protocol::Tcp, |word| word.0),
+            reported: None,
+        };
+        let mut instance = Instance {
+            id,
+            addresses: self.addresses.into(),
+            ports: self.ports.into_iter().map(port).collect(),
+            tags: self.tags.into_iter().map(|word| word.0).collect(),
+            meta: self.meta.into(),
+            priority: self.priority.unwrap_or(0),
+            weight: self.weight.unwrap_or(WEIGHT),
+            lease: self.lease_ms.map(lease).transpose()?,
+            deregister_after: delay(self.deregister_after_ms.unwrap_or(DEREGISTER_AFTER_MS))?,
+            reported: silent(self.created_at),
+            lapsed: None,
+            drain: self.drain.map(drain).transpose()?,
+            created_at: at(self.created_at),
+            updated_at: at(self.updated_at.unwrap_or(self.created_at)),
+            created_index: self.created_index.unwrap_or(self.index),
+            index: self.index,
+        };
+        for verdict in self.verdicts {
+            verdict.put_on(&mut instance)?;
+        }
+        Ok(instance)
+    }
+}
+
+impl VerdictBody {
+    fn put_on(self, instance: &mut Instance) -> Result<(), BodyError> {
+        let verdict = Verdict {
+            status: self.status.0,
+            output: self.output.map(|word| word.0),
+            since: at(self.since),
+        };
+        match (self.of, self.port) {
+            (Of::Reported, None) => instance.reported = verdict,
+            (Of::Reported, Some(Word(name))) => {
+                let port = instance.ports.iter_mut().find(|port| port.name == name);
+                let port =
+                    port.ok_or_else(|| wrong(format!("a verdict is about the unknown port {name}")))?;
+                port.reported = Some(Box::new(verdict));
+            }
+            (Of::Lease, _) => instance.lapsed = Some(verdict.since),
+        }
+        Ok(())
+    }
+}
+
+fn write_meta<S: Serializer>(meta: &[(MetaKey, MetaValue)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(meta.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+}
+
+fn read_meta<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(MetaKey, MetaValue)>, D::Error> {
+    struct Reading;
+    impl<'de> Visitor<'de> for Reading {
+        type Value = Vec<(MetaKey, MetaValue)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("meta as an object of text")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut meta = Vec::new();
+            while let Some((Word(key), Word(value))) = map.next_entry()? {
+                meta.push((key, value));
+            }
+            Ok(meta)
+        }
+    }
+    deserializer.deserialize_map(Reading)
+}
