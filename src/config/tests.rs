@@ -166,7 +166,7 @@ fn every_variable_is_read() {
         ("CALLSIGN_NEGATIVE_TTL", "2000ms"),
         ("CALLSIGN_MAX_UDP_PAYLOAD", "512"),
         ("CALLSIGN_UDP_WORKERS", "3"),
-        ("CALLSIGN_TOKEN_FILE", "Cargo.toml"),
+        ("CALLSIGN_TOKEN_FILE", "src/config/tests/tokens"),
         ("CALLSIGN_INSECURE_NO_AUTH", "0"),
         ("CALLSIGN_PORTS_FILE", "p"),
         ("CALLSIGN_LOG_FORMAT", "json"),
@@ -209,7 +209,7 @@ fn every_variable_is_read() {
             udp_payload_max: 512,
             udp_workers: 3,
             token_file: Some(
-                "Cargo.toml",
+                "src/config/tests/tokens",
             ),
             ports_file: Some(
                 "p",

@@ -93,14 +93,16 @@ fn each_value_is_told_what_is_wrong_with_it() {
     check_errors(
         &[(Key::TokenFile, "no-such-folder/tokens")],
         expect![
-            "--token-file: no-such-folder/tokens cannot be read: No such file or directory (os error 2); give a file with a token on each line, which this user may read"
+            "--token-file: cannot read the token file no-such-folder/tokens: No such file or directory (os error 2)"
         ],
     );
     check_errors(
+        &[(Key::TokenFile, "LICENSE-MIT")],
+        expect!["--token-file: LICENSE-MIT:3: has more than two words; a line is `TOKEN` or `NAME TOKEN`"],
+    );
+    check_errors(
         &[(Key::TokenFile, "src")],
-        expect![
-            "--token-file: src cannot be read: it is a folder; give a file with a token on each line, which this user may read"
-        ],
+        expect!["--token-file: cannot read the token file src: Is a directory (os error 21)"],
     );
     check_variables(
         &[("CALLSIGN_INSECURE_NO_AUTH", "yes")],
@@ -153,7 +155,7 @@ fn the_api_listens_beyond_loopback_only_with_tokens_or_when_told_to() {
         assert!(warnings(&[(Key::Http, loopback)]).is_empty(), "{loopback}");
     }
     let open = (Key::Http, "192.0.2.1:8053");
-    let tokens = (Key::TokenFile, "Cargo.toml");
+    let tokens = (Key::TokenFile, "src/config/tests/tokens");
     let insecure = (Key::InsecureNoAuth, "true");
     assert!(warnings(&[open, tokens]).is_empty());
     expect![[r#"
@@ -181,7 +183,7 @@ fn a_token_file_that_is_missing_is_one_error_and_not_two() {
             (Key::TokenFile, "no-such-folder/tokens"),
         ],
         expect![
-            "--token-file: no-such-folder/tokens cannot be read: No such file or directory (os error 2); give a file with a token on each line, which this user may read"
+            "--token-file: cannot read the token file no-such-folder/tokens: No such file or directory (os error 2)"
         ],
     );
 }
