@@ -302,6 +302,18 @@ fn a_refusal_is_told_in_the_apis_words_with_the_field() {
         0.0.0.0 is the unspecified address (field addresses[0]) (exit 1)
     "#]],
     );
+    let named = r#"{"detail":"addresses[0]: is the unspecified address","field":"addresses[0]"}"#;
+    check(
+        &words,
+        &[(422, INDEX, named)],
+        expect![[r#"
+        PUT /v1/services/web/instances/web-1
+          content-type: application/json
+          {"addresses":["192.0.2.1"]}
+        ---
+        addresses[0]: is the unspecified address (exit 1)
+    "#]],
+    );
     check(
         &words,
         &[(401, INDEX, r#"{"title":"Unauthorized"}"#)],
