@@ -361,13 +361,14 @@ pub(super) fn host_services(
 ) {
     let mut entries = std::mem::take(&mut scratch.gathered);
     entries.clear();
-    entries.extend(
-        context
-            .service
-            .ports_of(member)
-            .filter(|(_, port)| port.answered)
-            .map(|(at, _)| at),
-    );
+    let ports = &context.service.ports;
+    for (at, port) in context.service.ports_of(member) {
+        // Two names of one number are one record.
+        let is_new = |entry: &u32| ports[*entry as usize].number != port.number;
+        if port.answered && entries.iter().all(is_new) {
+            entries.push(at);
+        }
+    }
     services(context, &entries, reply, scratch);
     scratch.gathered = entries;
 }
