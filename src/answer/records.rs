@@ -140,7 +140,9 @@ impl Choice for AddressChoice<'_> {
     fn weight(&self, at: usize) -> u32 {
         match self.list.weights.get(at) {
             Some(weight) => *weight,
-            None => u32::from(self.service.members[self.member(at) as usize].weight),
+            None if self.repeats => u32::from(self.service.members[self.member(at) as usize].weight),
+            // Equal sums are not kept; that of the first holder alone would be another.
+            None => 1,
         }
     }
 

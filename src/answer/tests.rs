@@ -3,5 +3,6 @@
 
 mod wire;
 
+mod order;
 mod random;
 mod table;
