@@ -172,12 +172,10 @@ pub(super) fn addresses(
     }
     let service = context.service;
     let bounds = context.bounds(reply);
-    // A limit counts instances, so each must bring what it has, shared or not.
-    let by_member = if bounds.limit > 0 {
-        addresses.by_member(service)
-    } else {
-        None
-    };
+    // A limit counts instances, so each must bring what it has, shared or not. One that all of them keep is none.
+    let by_member = addresses
+        .by_member(service)
+        .filter(|list| bounds.limit > 0 && bounds.limit < instances(list));
     let repeats = by_member.is_some();
     let list = by_member.unwrap_or_else(|| addresses.each_once(service));
     let choice = AddressChoice {
@@ -195,6 +193,11 @@ pub(super) fn addresses(
     if cut {
         context.cut(reply, scratch);
     }
+}
+
+/// How many instances a list is of.
+fn instances(list: &AddressList<'_>) -> usize {
+    list.members.chunk_by(|one, next| one == next).count()
 }
 
 struct ServiceChoice<'a> {
