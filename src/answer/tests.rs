@@ -3,6 +3,7 @@
 
 mod wire;
 
+mod limit;
 mod order;
 mod random;
 mod table;
