@@ -404,12 +404,12 @@ impl Deadlines {
                 let removal = [
                     entry
                         .after_lapse
-                        .filter(|(at, _)| *at <= now)
-                        .map(|(_, since)| Due::Lapsed(since)),
+                        .filter(|removal| removal.at <= now)
+                        .map(|removal| Due::Lapsed(removal.since)),
                     entry
                         .after_drain
-                        .filter(|(at, _)| *at <= now)
-                        .map(|(_, since)| Due::Drained(since)),
+                        .filter(|removal| removal.at <= now)
+                        .map(|removal| Due::Drained(removal.since)),
                 ];
                 if let Some(why) = removal.into_iter().flatten().next() {
                     due.push(Change::Remove {

@@ -1,6 +1,7 @@
 //! Deadlines, on a clock that the tests move.
 #![allow(clippy::unwrap_used)]
 
+mod leases;
 mod removals;
 
 use std::collections::BTreeSet;
