@@ -215,17 +215,15 @@ impl Deadlines {
                 },
             }
         });
-        entry.after_lapse = instance.lapsed.map(|at| match entry.after_lapse {
-            Some(known) if known.1 == at => known,
-            _ => (now + instance.deregister_after.duration(), at),
-        });
+        let deregister_after = instance.deregister_after.duration();
+        entry.after_lapse = instance
+            .lapsed
+            .map(|at| Removal::begun(entry.after_lapse, at, deregister_after, now));
         let drain = instance
             .drain
             .and_then(|drain| Some((drain.since, drain.delete_after?)));
-        entry.after_drain = drain.map(|(since, delay)| match entry.after_drain {
-            Some(known) if known.1 == since => known,
-            _ => (now + delay.duration(), since),
-        });
+        entry.after_drain =
+            drain.map(|(since, delay)| Removal::begun(entry.after_drain, since, delay.duration(), now));
         shard.entries.insert(key.clone(), entry);
         shard.enqueue(&key, Running::START);
         drop(shard);

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod leases;
+mod names;
+mod queues;
 mod removals;
 
 use std::collections::BTreeSet;
