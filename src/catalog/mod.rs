@@ -29,4 +29,4 @@ pub use state::State;
 pub use zone::{NAME_SERVER_LABEL, Zone};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
