@@ -12,3 +12,11 @@ mod house;
 mod dns_names;
 #[path = "it/wire.rs"]
 mod wire;
+#[path = "it/dns_sizes.rs"]
+mod dns_sizes;
+#[path = "it/dns_gate.rs"]
+mod dns_gate;
+#[path = "it/dns_dig.rs"]
+mod dns_dig;
+#[path = "it/dns_transport.rs"]
+mod dns_transport;
