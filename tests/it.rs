@@ -20,3 +20,5 @@ mod dns_gate;
 mod dns_dig;
 #[path = "it/dns_transport.rs"]
 mod dns_transport;
+#[path = "it/crash.rs"]
+mod crash;
