@@ -243,6 +243,47 @@ async fn a_heartbeat_renews_without_the_writer_and_revives_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn writes_that_change_nothing_renew_the_lease_too() {
+    let api = Api::new().await;
+    let body = r#"{"address":"192.0.2.1","lease":"15s"}"#;
+    let lone = [
+        (format!("PUT {WEB_1}"), body),
+        (format!("PUT {WEB_1}/health"), r#"{"status":"passing"}"#),
+    ];
+    let batch = |op: &str| {
+        format!(
+            r#"{{"operations":[{{"op":"{op}","service":"web","id":"web-1","address":"192.0.2.1","lease":"15s"}}]}}"#
+        )
+    };
+    api.done(&format!("PUT {WEB_1}"), body).await;
+    for (line, body) in lone {
+        api.advance(1);
+        let expected = (api.deps.clock.now() + Duration::from_secs(15)).to_string();
+        let shown = api.done(&line, body).await.json();
+        assert_eq!(
+            (&shown["lease_expires_at"], &shown["index"]),
+            (&expected.into(), &2.into()),
+            "{line}"
+        );
+    }
+    let heartbeat = r#"{"operations":[{"op":"heartbeat","service":"web","id":"web-1"}]}"#.to_owned();
+    for body in [batch("register"), heartbeat] {
+        api.advance(1);
+        let expected = (api.deps.clock.now() + Duration::from_secs(15)).to_string();
+        let made = api.done("POST /v1/batch", &body).await;
+        assert_eq!(
+            made.text(),
+            r#"{"index":2,"results":[{"index":2,"changed":false}]}"#
+        );
+        assert_eq!(
+            api.get(WEB_1).await.json()["lease_expires_at"],
+            expected,
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_is_set_for_the_instance_and_for_a_port() {
     let api = Api::new().await;
     api.done(
