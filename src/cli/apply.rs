@@ -11,8 +11,10 @@ use super::Context;
 use super::client::Connection;
 use super::failure::{Done, Failure};
 
-/// Does the operations of a file in order, all or none of them, in one commit. The file is JSON as POST /v1/batch takes
-/// it, {"operations": [{"op": "register", …}, …]}, or the array alone.
+/// Do many operations, all or none of them
+///
+/// They are done in order, in one commit. The file is JSON as POST /v1/batch takes it, {"operations": [{"op":
+/// "register", …}, …]}, or the array alone.
 #[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The file; - is standard input

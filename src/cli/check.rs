@@ -10,9 +10,11 @@ use super::Context;
 use super::failure::{Done, Failure};
 use super::serve::cores;
 
-/// The file is held against the rules that `callsign serve --config FILE` has, in this environment: CALLSIGN_…
-/// variables count as they would there. Every wrong setting is printed. That a token file can be opened is checked.
-/// Whether the addresses can be bound, and what is in the data directory, is not looked at.
+/// Tell whether a configuration file is right
+///
+/// It is held against the rules that `callsign serve --config FILE` has, in this environment: CALLSIGN_… variables
+/// count as they do there. Every wrong setting is printed, and what is wrong in the token file. Whether the addresses
+/// can be bound, and what is in the data directory, is not looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "Exits with 0 if all is well, 1 if a setting is wrong, 2 if FILE cannot be read.")]
 pub(super) struct CheckConfig {

@@ -115,7 +115,11 @@ impl Reply {
             Some(told) => told.to_owned(),
             None => format!("the server replied with HTTP status {}", self.status),
         };
-        if let Some(field) = problem["field"].as_str() {
+        // Most details begin with the field at fault already.
+        if let Some(field) = problem["field"]
+            .as_str()
+            .filter(|field| !message.starts_with(field))
+        {
             message.push_str(&format!(" (field {field})"));
         }
         if self.status == 401 {

@@ -19,8 +19,9 @@ use crate::store::{self, Identity, OpenError};
 use super::Context;
 use super::failure::{Done, Failure};
 
-/// Prints the whole catalog as JSON, in an order that depends on nothing but the catalog. It is read only, so a server
-/// may be running on it.
+/// Print the catalog as JSON, also beside a running server
+///
+/// The order depends on nothing but the catalog. Nothing is written.
 #[derive(Debug, Args)]
 pub(super) struct Dump {
     /// Folder of the catalog [env: CALLSIGN_DATA_DIR] [default: callsign-data]

@@ -9,8 +9,9 @@ use super::client::{Connection, InZone};
 use super::failure::Done;
 use super::register::{StatusArgument, duration};
 
-/// Renews an instance's lease; without a lease it does nothing. If the instance is gone it must be registered again:
-/// the exit code is then 1.
+/// Renew an instance's lease
+///
+/// Without a lease it does nothing. If the instance is gone it must be registered again: the exit code is then 1.
 #[derive(Debug, Args)]
 pub(super) struct Heartbeat {
     /// The service
@@ -39,7 +40,9 @@ impl Heartbeat {
     }
 }
 
-/// Sets the verdict `reported` of an instance, or of one of its ports. A critical one is not answered.
+/// Report how well an instance is; this renews its lease too
+///
+/// It sets the verdict `reported` of the instance, or of one of its ports. What is critical is not answered.
 #[derive(Debug, Args)]
 pub(super) struct Health {
     /// The service
@@ -49,7 +52,7 @@ pub(super) struct Health {
     /// How well it is
     status: StatusArgument,
     /// Why, for people
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     output: Option<String>,
     /// The name of the port that this is about [default: the instance as a whole]
     #[arg(long, value_name = "NAME")]
@@ -85,8 +88,9 @@ impl Health {
     }
 }
 
-/// Takes an instance out of every answer, so that clients leave it before it stops. It stays registered, and its host
-/// name stays answered. The reply says from when on no cache names it any more.
+/// Take an instance out of every answer before it stops
+///
+/// It stays registered, and its host name stays answered. The reply says from when on no cache names it any more.
 #[derive(Debug, Args)]
 pub(super) struct Drain {
     /// The service

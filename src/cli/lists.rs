@@ -8,7 +8,9 @@ use super::client::{Connection, InZone, encoded};
 use super::failure::Done;
 use super::table::{Table, text};
 
-/// The services of a zone, with their instances counted by status. A draining one is counted under its status too.
+/// List the services of a zone
+///
+/// Instances are counted by status; a draining one is counted under its status too.
 #[derive(Debug, Args)]
 pub(super) struct Services {
     #[command(flatten)]
@@ -51,7 +53,9 @@ impl Services {
     }
 }
 
-/// The instances of a service.
+/// List a service's instances
+///
+/// A port that is not passing has its status behind it.
 #[derive(Debug, Args)]
 pub(super) struct Instances {
     /// The service
@@ -135,7 +139,9 @@ fn ports(instance: &Value) -> String {
     ports.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
-/// The zones with their own settings; what is unset comes from the server's flags.
+/// List the zones
+///
+/// The settings are their own; what is unset comes from the flags of the server.
 #[derive(Debug, Args)]
 pub(super) struct Zones {
     #[command(flatten)]

@@ -35,37 +35,23 @@ struct Cli {
     command: Command,
 }
 
+/// Each command's help stands with its flags.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server
     Serve(Box<serve::Serve>),
-    /// Register an instance, or replace it
     Register(Box<register::Register>),
-    /// Remove an instance
     Deregister(register::Deregister),
-    /// Renew an instance's lease
     Heartbeat(health::Heartbeat),
-    /// Report how well an instance is; this renews its lease too
     Health(health::Health),
-    /// Take an instance out of every answer before it stops
     Drain(health::Drain),
-    /// List the services
     Services(lists::Services),
-    /// List a service's instances
     Instances(lists::Instances),
-    /// List the zones
     Zones(lists::Zones),
-    /// Create a zone or change its settings
     SetZone(settings::SetZone),
-    /// Create a service or change its settings
     SetService(settings::SetService),
-    /// Do many operations, all or none of them
     Apply(apply::Apply),
-    /// Ask a DNS server: a small dig
     Query(query::Ask),
-    /// Tell whether a configuration file is right
     CheckConfig(check::CheckConfig),
-    /// Print the catalog as JSON, also beside a running server
     Dump(dump::Dump),
 }
 

@@ -14,8 +14,9 @@ use super::Context;
 use super::client::{Connection, InZone};
 use super::failure::{Done, Failure};
 
-/// Says where an instance of a service listens. What is left out of a registration that replaces another goes back to
-/// its default.
+/// Register an instance, or replace it
+///
+/// What is left out of a registration that replaces another goes back to its default.
 #[derive(Debug, Args)]
 pub(super) struct Register {
     /// The service
@@ -207,7 +208,7 @@ impl Register {
     }
 }
 
-/// Removes an instance. Its names are answered no more, or as empty.
+/// Remove an instance
 #[derive(Debug, Args)]
 pub(super) struct Deregister {
     /// The service

@@ -1,7 +1,9 @@
-//! `callsign serve`: the flags, and the runtime that the server lives in.
+//! `callsign serve`: the flags, and the runtime that the server lives in. The flags are text here: `config` gives them
+//! their meaning, together with the other sources.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -11,7 +13,10 @@ use crate::server;
 use super::failure::{Done, Failure};
 use super::{Context, log};
 
-/// The flags. They are text here: `config` gives them their meaning, together with the other sources.
+/// How long the end of the process waits for a task that blocks, after the server has stopped.
+const RUNTIME_STOP_MAX: Duration = Duration::from_millis(500);
+
+/// Run the server
 #[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Each flag has an environment variable of the same name: --data-dir is CALLSIGN_DATA_DIR, -v is CALLSIGN_VERBOSE \
@@ -117,13 +122,14 @@ impl Serve {
             .map_err(|error| {
                 Failure::Usage(anyhow::Error::new(error).context("no threads can be started"))
             })?;
-        runtime
-            .block_on(server::run(loaded.config))
-            .map_err(|error| match error {
-                server::Error::Usage(message) => Failure::usage(message),
-                server::Error::Storage(message) => Failure::storage(message),
-                server::Error::InUse(message) => Failure::in_use(message),
-            })
+        let ended = runtime.block_on(server::run(loaded.config));
+        // The server has stopped its parts; what still blocks holds nothing that was promised.
+        runtime.shutdown_timeout(RUNTIME_STOP_MAX);
+        ended.map_err(|error| match error {
+            server::Error::Usage(message) => Failure::usage(message),
+            server::Error::Storage(message) => Failure::storage(message),
+            server::Error::InUse(message) => Failure::in_use(message),
+        })
     }
 }
 

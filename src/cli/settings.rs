@@ -112,8 +112,10 @@ enum ServiceSetting {
     ForgetAfter,
 }
 
-/// Changes the settings that are given and leaves the others as they are (they are read first, and put back with the
-/// change unless somebody else has changed them meanwhile). A zone that does not exist is created.
+/// Create a zone or change its settings
+///
+/// Settings that are not given stay as they are: they are read first, and put back with the change unless somebody
+/// else has changed them meanwhile; then it is tried again. A zone that does not exist is created.
 #[derive(Debug, Args)]
 pub(super) struct SetZone {
     /// The zone
@@ -149,8 +151,10 @@ impl SetZone {
     }
 }
 
-/// Changes the settings that are given and leaves the others as they are (they are read first, and put back with the
-/// change unless somebody else has changed them meanwhile). A service that does not exist is created.
+/// Create a service or change its settings
+///
+/// Settings that are not given stay as they are: they are read first, and put back with the change unless somebody
+/// else has changed the service meanwhile; then it is tried again. A service that does not exist is created.
 #[derive(Debug, Args)]
 pub(super) struct SetService {
     /// The service

@@ -2,6 +2,7 @@
 
 mod api;
 mod requests;
+mod settings;
 mod words;
 
 use std::ffi::OsString;

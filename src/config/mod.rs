@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::auth;
 use crate::catalog::{Base, ZoneName};
 
 pub use file::{FILE_OCTETS_MAX, Unreadable};
@@ -156,7 +157,7 @@ pub struct Loaded {
 /// `environment` is the value of a variable, if there is one; `CALLSIGN_CONFIG` among them names the file where the
 /// command line does not. `cores` is the number of UDP workers where none is given.
 ///
-/// The token file is opened too, to learn that it can be, and closed again unread: it may be a pipe.
+/// The token file is read too, to learn that it will do.
 ///
 /// # Errors
 /// [`LoadError`], with every wrong setting of every source.
@@ -199,27 +200,21 @@ pub fn load(
 /// The variable that names the file.
 const CONFIG_VARIABLE: &str = "CALLSIGN_CONFIG";
 
-/// Whether the token file can be opened. Its lines are `auth`'s to judge.
+/// What is wrong with the token file: `auth` itself judges it, as it will when the server starts.
 fn token_file_error(settings: &Settings) -> Option<Error> {
     let given = settings.given(Key::TokenFile)?.last()?;
-    let path = Path::new(&given.text);
-    if given.text.is_empty() {
-        // An empty path is an error of its own.
+    // An empty path is an error of its own. What is neither file nor folder may be a pipe: read now, it is empty when
+    // the server starts.
+    let kind = std::fs::metadata(&given.text).map(|metadata| metadata.file_type());
+    if given.text.is_empty() || kind.is_ok_and(|kind| !kind.is_file() && !kind.is_dir()) {
         return None;
     }
-    let opened = std::fs::File::open(path).and_then(|file| file.metadata());
-    let trouble = match opened {
-        Ok(metadata) if metadata.is_dir() => "it is a folder".to_owned(),
-        Ok(_) => return None,
-        Err(error) => error.to_string(),
-    };
-    Some(Error::at(
-        &given.origin,
-        format!(
-            "{} cannot be read: {trouble}; give a file with a token on each line, which this user may read",
-            path.display()
-        ),
-    ))
+    let gate = auth::Gate::open(auth::Config {
+        token_file: Some(given.text.clone().into()),
+        names: Vec::new(),
+    });
+    gate.err()
+        .map(|error| Error::at(&given.origin, error.to_string()))
 }
 
 #[cfg(test)]

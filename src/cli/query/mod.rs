@@ -23,13 +23,16 @@ const PORT_DEFAULT: u16 = 53;
 /// The UDP reply that we take: it crosses every usual link in one piece (DNS flag day 2020, RFC 9715).
 const UDP_PAYLOAD: u16 = 1232;
 
-/// Asks one question and prints the reply. A truncated one is asked again over TCP. The exit code is 1 if no reply
-/// came; every reply is one, also NXDOMAIN.
+/// Ask a DNS server: a small dig
+///
+/// A truncated reply is asked for again over TCP. The exit code is 1 if no reply came; every reply is one, also
+/// NXDOMAIN.
 #[derive(Debug, Args)]
+#[command(override_usage = "callsign query [--tcp] NAME [TYPE] [@SERVER:PORT]")]
 pub(super) struct Ask {
-    /// NAME [TYPE] [@SERVER:PORT]: TYPE is a name such as SRV, or TYPE33 [default: A]; without a port it is 53
-    /// [default: @127.0.0.1:5300]
-    #[arg(value_name = "NAME [TYPE] [@SERVER:PORT]", required = true, num_args = 1..=3)]
+    /// NAME [TYPE] [@SERVER:PORT]. The type is a word such as SRV, or TYPE33, and A if none is given. The server is
+    /// 127.0.0.1:5300 if none is given; one without a port is asked at port 53
+    #[arg(value_name = "QUESTION", required = true, num_args = 1..=3)]
     words: Vec<String>,
     /// Ask over TCP at once
     #[arg(long)]

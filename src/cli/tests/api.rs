@@ -4,6 +4,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use expect_test::Expect;
+
+use super::{Ran, run_with};
+
 /// Replies in order, one for each connection. Its thread ends with the process at the latest.
 pub(super) struct Api {
     /// Its `--server`.
@@ -74,4 +78,35 @@ fn read_request(stream: &TcpStream) -> String {
     } else {
         format!("{head}\n  {body}")
     }
+}
+
+/// A field that every reply has.
+pub(super) const INDEX: &[&str] = &["x-callsign-index: 9"];
+
+/// Runs a client against an API with these replies, and shows what it asked and what it said.
+pub(super) fn check(words: &[&str], replies: &[Scripted], expected: Expect) {
+    check_with(words, &[], &[], replies, expected);
+}
+
+/// As [`check`], with these variables and this on standard input.
+pub(super) fn check_with(
+    words: &[&str],
+    variables: &[(&str, &str)],
+    input: &[u8],
+    replies: &[Scripted],
+    expected: Expect,
+) {
+    let api = Api::replying(replies);
+    let words: Vec<_> = words.iter().copied().chain(["--server", &api.url]).collect();
+    let Ran { code, out, error } = run_with(&words, variables, input);
+    let said = if code == 0 {
+        out
+    } else {
+        format!("{out}{error} (exit {code})\n")
+    };
+    expected.assert_eq(&format!(
+        "{}\n---\n{}",
+        api.asked(),
+        said.replace(&api.url, "URL")
+    ));
 }

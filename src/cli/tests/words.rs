@@ -41,6 +41,22 @@ fn every_setting_is_a_flag_of_serve_with_its_default_in_the_help() {
     }
 }
 
+#[test]
+fn every_command_has_a_line_and_every_flag_a_help() {
+    for command in Cli::command().get_subcommands() {
+        let about = command.get_about().expect("a line").to_string();
+        assert!(about.len() <= 60, "{about}");
+        for argument in command.get_arguments() {
+            assert!(
+                argument.get_help().is_some(),
+                "{} {}",
+                command.get_name(),
+                argument.get_id()
+            );
+        }
+    }
+}
+
 /// The help of the program and of each command, in one text.
 fn all_help() -> String {
     let mut root = Cli::command();
