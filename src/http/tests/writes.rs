@@ -487,7 +487,7 @@ async fn a_batch_is_all_or_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_did_it_is_handed_on_and_a_stopped_writer_is_503() {
+async fn a_stopped_writer_is_503_and_reading_goes_on() {
     let mut api = Api::new().await;
     api.writer.take().expect("it runs").stop();
     let refused = api
