@@ -3,6 +3,7 @@
 
 mod wire;
 
+mod apex;
 mod limit;
 mod order;
 mod random;
