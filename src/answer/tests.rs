@@ -4,7 +4,11 @@
 mod wire;
 
 mod apex;
+mod existence;
+mod hosts;
 mod limit;
+mod on_empty;
 mod order;
 mod random;
 mod table;
+mod truncation;
