@@ -41,10 +41,10 @@ pub enum Renewal {
 #[derive(Debug, Default)]
 struct Entry {
     lease: Option<Lease>,
-    /// When it is removed because it lapsed at that time.
-    after_lapse: Option<(Running, Timestamp)>,
-    /// When it is removed because it has been draining since that time.
-    after_drain: Option<(Running, Timestamp)>,
+    /// It is removed because it lapsed.
+    after_lapse: Option<Removal>,
+    /// It is removed because it drains.
+    after_drain: Option<Removal>,
     /// The earliest deadline that stands for it in the queue.
     queued: Option<Running>,
 }
@@ -57,13 +57,33 @@ struct Lease {
     lapsed: bool,
 }
 
+/// A removal that is to come.
+#[derive(Clone, Copy, Debug)]
+struct Removal {
+    at: Running,
+    /// The time of the lapse or the drain, by which the change knows it.
+    since: Timestamp,
+    /// How long after that. Two drains of one batch have one time and may differ in this alone.
+    delay: Duration,
+}
+
+impl Removal {
+    /// The one that is known, if it follows from the same; else one that begins `now`.
+    fn begun(known: Option<Self>, since: Timestamp, delay: Duration, now: Running) -> Self {
+        let at = now + delay;
+        known
+            .filter(|known| known.since == since && known.delay == delay)
+            .unwrap_or(Self { at, since, delay })
+    }
+}
+
 impl Entry {
     fn next(&self) -> Option<Running> {
         let lease = self.lease.filter(|lease| !lease.lapsed).map(|lease| lease.until);
         [
             lease,
-            self.after_lapse.map(|(at, _)| at),
-            self.after_drain.map(|(at, _)| at),
+            self.after_lapse.map(|removal| removal.at),
+            self.after_drain.map(|removal| removal.at),
         ]
         .into_iter()
         .flatten()
@@ -91,6 +111,7 @@ impl Shard {
         if entry.queued.is_none_or(|queued| next < queued) {
             entry.queued = Some(next);
             self.queue.push(Reverse((next, key.clone())));
+            self.compact();
         }
     }
 
@@ -194,17 +215,15 @@ impl Deadlines {
                 },
             }
         });
-        entry.after_lapse = instance.lapsed.map(|at| match entry.after_lapse {
-            Some(known) if known.1 == at => known,
-            _ => (now + instance.deregister_after.duration(), at),
-        });
+        let deregister_after = instance.deregister_after.duration();
+        entry.after_lapse = instance
+            .lapsed
+            .map(|at| Removal::begun(entry.after_lapse, at, deregister_after, now));
         let drain = instance
             .drain
             .and_then(|drain| Some((drain.since, drain.delete_after?)));
-        entry.after_drain = drain.map(|(since, delay)| match entry.after_drain {
-            Some(known) if known.1 == since => known,
-            _ => (now + delay.duration(), since),
-        });
+        entry.after_drain =
+            drain.map(|(since, delay)| Removal::begun(entry.after_drain, since, delay.duration(), now));
         shard.entries.insert(key.clone(), entry);
         shard.enqueue(&key, Running::START);
         drop(shard);
@@ -272,15 +291,25 @@ impl Deadlines {
     pub fn renew(&self, key: &InstanceKey) -> Renewal {
         let now = self.clock.running();
         let mut shard = self.shard(key);
-        match shard.entries.get_mut(key).and_then(|entry| entry.lease.as_mut()) {
-            None => Renewal::None,
-            Some(lease) if lease.lapsed => Renewal::Lapsed,
-            Some(lease) => {
-                // A lease that a restart lengthened is not cut short by its first heartbeat.
-                lease.until = lease.until.max(now + lease.length);
-                Renewal::Renewed
-            }
+        let Some(entry) = shard.entries.get_mut(key) else {
+            return Renewal::None;
+        };
+        match entry.lease.as_mut() {
+            None => return Renewal::None,
+            Some(lease) if lease.lapsed => return Renewal::Lapsed,
+            // A lease that a restart lengthened is not cut short by its first heartbeat.
+            Some(lease) => lease.until = lease.until.max(now + lease.length),
         }
+        // It had asked already, and the writer may pass over what it asked for: it must ask again.
+        if entry.queued.is_none() {
+            let key = shard.entries.get_key_value(key).map(|(key, _)| key.clone());
+            if let Some(key) = key {
+                shard.enqueue(&key, Running::START);
+            }
+            drop(shard);
+            self.alarm.ring();
+        }
+        Renewal::Renewed
     }
 
     /// Looks at the deadline of a lease again: whether it has passed. If so, a renewal from now on answers
@@ -333,7 +362,7 @@ impl Deadlines {
         let at = [entry.after_lapse, entry.after_drain]
             .into_iter()
             .flatten()
-            .map(|(at, _)| at)
+            .map(|removal| removal.at)
             .min()?;
         Some(self.on_wall(at))
     }
@@ -373,12 +402,12 @@ impl Deadlines {
                 let removal = [
                     entry
                         .after_lapse
-                        .filter(|(at, _)| *at <= now)
-                        .map(|(_, since)| Due::Lapsed(since)),
+                        .filter(|removal| removal.at <= now)
+                        .map(|removal| Due::Lapsed(removal.since)),
                     entry
                         .after_drain
-                        .filter(|(at, _)| *at <= now)
-                        .map(|(_, since)| Due::Drained(since)),
+                        .filter(|removal| removal.at <= now)
+                        .map(|removal| Due::Drained(removal.since)),
                 ];
                 if let Some(why) = removal.into_iter().flatten().next() {
                     due.push(Change::Remove {
@@ -472,6 +501,7 @@ impl Forgetting {
         }
         lingering.queued = Some(next);
         self.queue.push(Reverse((next, key.clone())));
+        self.compact();
         true
     }
 

@@ -8,6 +8,9 @@
 use crate::catalog::limits::{ADDRESSES_MAX, INSTANCES_MAX, PORTS_MAX};
 use crate::view::{ServiceView, ring};
 
+/// No exponential drawn from an `f64` below 1 is as large: −ln 2⁻⁵³ is less than 37.
+const EXPONENTIAL_MAX: f64 = 64.0;
+
 /// Records of the largest answer: 65,535 octets of A records.
 const RECORDS_MAX: usize = 4096;
 
@@ -180,7 +183,8 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
         while at < end {
             let exponential = -(1.0 - scratch.random.f64()).ln();
             let key = match choice.weight(at) {
-                0 => 1e18 + exponential,
+                // A sum that kept no digit of the exponential would draw the same for ever.
+                0 => EXPONENTIAL_MAX + exponential,
                 weight => exponential / f64::from(weight),
             };
             scratch.drawn.push((key, at as u32));
@@ -196,6 +200,7 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
         left -= take;
         let begun = scratch.chosen.len();
         scratch.drawn.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut of_first = 0;
         for (_, first) in &scratch.drawn {
             let first = *first as usize;
             for at in first..member_end(choice, first, end) {
@@ -208,10 +213,14 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
                 }
                 scratch.chosen.push(at as u32);
             }
+            if of_first == 0 {
+                of_first = scratch.chosen.len() - begun;
+            }
         }
-        // The first drawn stays first; the order of the others says nothing.
+        // The instance drawn first stays first, by any of its records; the order of the others says nothing.
         let tier = &mut scratch.chosen[begun..];
         if tier.len() > 1 {
+            tier.swap(0, scratch.random.usize(..of_first));
             scratch.random.shuffle(&mut tier[1..]);
         }
         start = end;

@@ -141,7 +141,9 @@ impl Choice for AddressChoice<'_> {
     fn weight(&self, at: usize) -> u32 {
         match self.list.weights.get(at) {
             Some(weight) => *weight,
-            None => u32::from(self.service.members[self.member(at) as usize].weight),
+            None if self.repeats => u32::from(self.service.members[self.member(at) as usize].weight),
+            // Equal sums are not kept; that of the first holder alone would be another.
+            None => 1,
         }
     }
 
@@ -171,12 +173,10 @@ pub(super) fn addresses(
     }
     let service = context.service;
     let bounds = context.bounds(reply);
-    // A limit counts instances, so each must bring what it has, shared or not.
-    let by_member = if bounds.limit > 0 {
-        addresses.by_member(service)
-    } else {
-        None
-    };
+    // A limit counts instances, so each must bring what it has, shared or not. One that all of them keep is none.
+    let by_member = addresses
+        .by_member(service)
+        .filter(|list| bounds.limit > 0 && bounds.limit < instances(list));
     let repeats = by_member.is_some();
     let list = by_member.unwrap_or_else(|| addresses.each_once(service));
     let choice = AddressChoice {
@@ -193,6 +193,11 @@ pub(super) fn addresses(
     if cut {
         context.cut(reply, scratch);
     }
+}
+
+/// How many instances a list is of.
+fn instances(list: &AddressList<'_>) -> usize {
+    list.members.chunk_by(|one, next| one == next).count()
 }
 
 struct ServiceChoice<'a> {
@@ -354,13 +359,14 @@ pub(super) fn host_services(
 ) {
     let mut entries = std::mem::take(&mut scratch.gathered);
     entries.clear();
-    entries.extend(
-        context
-            .service
-            .ports_of(member)
-            .filter(|(_, port)| port.answered)
-            .map(|(at, _)| at),
-    );
+    let ports = &context.service.ports;
+    for (at, port) in context.service.ports_of(member) {
+        // Two names of one number are one record.
+        let is_new = |entry: &u32| ports[*entry as usize].number != port.number;
+        if port.answered && entries.iter().all(is_new) {
+            entries.push(at);
+        }
+    }
     services(context, &entries, reply, scratch);
     scratch.gathered = entries;
 }

@@ -1,1 +1,6 @@
-//! Claims about the state machine.
+//! What the catalog does to each change, as claims.
+#![allow(clippy::unwrap_used)]
+
+pub(crate) mod fixture;
+pub(crate) mod oracle;
+pub(crate) mod random;

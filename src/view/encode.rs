@@ -338,6 +338,14 @@ impl<'a> Layout<'a> {
                     .ports
                     .binary_search_by(|other| other.name.cmp(&port.name));
                 let at = at.expect("the port is one of the instance's, which are sorted by name");
+                // Two names of one number are one record.
+                let number = |entry: &u32| self.ports[*entry as usize].number;
+                if entries[before..]
+                    .iter()
+                    .any(|entry| number(entry) == port.number.get())
+                {
+                    continue;
+                }
                 entries.push(self.members[*member as usize].port + at as u32);
                 label_octets += 1 + instance.id.as_str().len() as u32;
             }

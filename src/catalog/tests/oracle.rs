@@ -1,0 +1,333 @@
+//! What a zone holds, slowly and from the contract's words alone: nothing here calls what it is held against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::catalog::*;
+
+pub(crate) const A: u16 = 1;
+pub(crate) const NS: u16 = 2;
+pub(crate) const SOA: u16 = 6;
+pub(crate) const TXT: u16 = 16;
+pub(crate) const AAAA: u16 = 28;
+pub(crate) const SRV: u16 = 33;
+
+/// The data of a record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Data {
+    Address(IpAddr),
+    Service {
+        priority: u16,
+        weight: u16,
+        port: u16,
+        target: String,
+    },
+    Text(Vec<Vec<u8>>),
+    Name(String),
+    /// Without the serial, which the others make move: MINIMUM.
+    Authority(u32),
+}
+
+/// A name that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// TTL and data by type.
+    pub(crate) sets: BTreeMap<u16, (u32, BTreeSet<Data>)>,
+    /// It answers NXDOMAIN, by `on_empty`.
+    pub(crate) denies: bool,
+}
+
+/// Every name that exists in a zone, in lower case and without the final dot.
+pub(crate) type Table = BTreeMap<String, Node>;
+
+/// The table of `zone`; `state` tells which zones lie below it.
+pub(crate) fn table(state: &State, zone: &Zone) -> Table {
+    let mut table = Table::new();
+    let apex = zone.name.to_string();
+    let ttl = zone.settings.ttl.unwrap_or(zone.base.ttl).seconds();
+    let minimum = zone
+        .settings
+        .negative_ttl
+        .unwrap_or(zone.base.negative_ttl)
+        .seconds();
+    let mut add = |owner: &str, rtype: u16, ttl: u32, data: Data| {
+        let node = table.entry(owner.to_owned()).or_default();
+        node.sets
+            .entry(rtype)
+            .or_insert((ttl, BTreeSet::new()))
+            .1
+            .insert(data);
+    };
+    add(&apex, SOA, ttl, Data::Authority(minimum));
+    add(&apex, NS, ttl, Data::Name(format!("ns.{apex}")));
+    for address in &zone.base.name_servers {
+        add(
+            &format!("ns.{apex}"),
+            family(address),
+            ttl,
+            Data::Address(*address),
+        );
+    }
+    table.entry(format!("ns.{apex}")).or_default();
+    for service in zone.services.values() {
+        add_service(&mut table, zone, service);
+    }
+    for lower in state.zones.keys() {
+        if let Some(rest) = lower.as_str().strip_suffix(&format!(".{apex}")) {
+            // The lower apex is not ours; what lies between is.
+            if let Some((_, between)) = rest.split_once('.') {
+                table.entry(format!("{between}.{apex}")).or_default();
+            }
+        }
+    }
+    for name in table.keys().cloned().collect::<Vec<_>>() {
+        let mut rest = name.as_str();
+        while let Some((_, upper)) = rest.split_once('.') {
+            rest = upper;
+            if rest.len() > apex.len() {
+                table.entry(rest.to_owned()).or_default();
+            }
+        }
+    }
+    table
+}
+
+/// What a resolver could see of the zone: for the serial.
+pub(crate) fn rrsets(table: &Table) -> BTreeMap<(String, u16), (u32, BTreeSet<Data>)> {
+    let sets = table.iter().flat_map(|(owner, node)| {
+        node.sets
+            .iter()
+            .map(|(rtype, set)| ((owner.clone(), *rtype), set.clone()))
+    });
+    sets.filter(|(_, (_, data))| !data.is_empty()).collect()
+}
+
+fn family(address: &IpAddr) -> u16 {
+    if address.is_ipv4() { A } else { AAAA }
+}
+
+fn is_label(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric();
+    (1..=63).contains(&text.len())
+        && text.chars().all(|c| plain(c) || c == '-')
+        && text.starts_with(plain)
+        && text.ends_with(plain)
+}
+
+fn tag_labels(instance: &Instance) -> BTreeSet<String> {
+    let tags = instance.tags.iter().map(|tag| tag.as_str().to_ascii_lowercase());
+    tags.filter(|tag| is_label(tag)).collect()
+}
+
+fn is_critical(port: &Port) -> bool {
+    port.reported
+        .as_ref()
+        .is_some_and(|verdict| verdict.status == Status::Critical)
+}
+
+fn is_answerable(instance: &Instance) -> bool {
+    let critical = instance.lapsed.is_some() || instance.reported.status == Status::Critical;
+    let has_port = instance.ports.is_empty() || instance.ports.iter().any(|port| !is_critical(port));
+    !critical && instance.drain.is_none() && has_port
+}
+
+/// What a selection shows: instances, and whether `on_empty: all` let critical ports pass.
+enum Shown {
+    Nothing,
+    Denied,
+    These(Vec<Arc<Instance>>, bool),
+}
+
+fn shown(pool: Vec<Arc<Instance>>, on_empty: OnEmpty, counts: impl Fn(&Instance) -> bool) -> Shown {
+    let answered: Vec<_> = pool.iter().filter(|instance| counts(instance)).cloned().collect();
+    let staying: Vec<_> = pool
+        .into_iter()
+        .filter(|instance| instance.drain.is_none())
+        .collect();
+    match on_empty {
+        _ if !answered.is_empty() => Shown::These(answered, false),
+        OnEmpty::NxDomain => Shown::Denied,
+        OnEmpty::All if !staying.is_empty() => Shown::These(staying, true),
+        OnEmpty::All | OnEmpty::NoData => Shown::Nothing,
+    }
+}
+
+fn srv(host: &str, instance: &Instance, port: &Port) -> Data {
+    Data::Service {
+        priority: instance.priority,
+        weight: instance.weight,
+        port: port.number.get(),
+        target: host.to_owned(),
+    }
+}
+
+fn add_service(table: &mut Table, zone: &Zone, service: &Service) {
+    let base = format!("{}.{}", service.name, zone.name);
+    let ttl = service
+        .settings
+        .ttl
+        .or(zone.settings.ttl)
+        .unwrap_or(zone.base.ttl)
+        .seconds();
+    let on_empty = service
+        .settings
+        .on_empty
+        .or(zone.settings.on_empty)
+        .unwrap_or_default();
+    let mut ports: BTreeSet<(String, Protocol)> = BTreeSet::new();
+    let mut tags: BTreeSet<String> = BTreeSet::new();
+    for lingering in &service.lingering {
+        match &lingering.name {
+            KnownName::Service => {}
+            KnownName::Port(name, protocol) => drop(ports.insert((name.to_string(), *protocol))),
+            KnownName::Tag(label) => drop(tags.insert(label.to_string())),
+        }
+    }
+    for instance in &service.instances {
+        ports.extend(
+            instance
+                .ports
+                .iter()
+                .map(|port| (port.name.to_string(), port.protocol)),
+        );
+        tags.extend(tag_labels(instance));
+    }
+    let mut fill =
+        |owner: String, shown: Shown, addresses: bool, wanted: &dyn Fn(&Port) -> bool, all: bool| {
+            let node = table.entry(owner).or_default();
+            let (instances, fail_open) = match shown {
+                Shown::Nothing => return,
+                Shown::Denied => {
+                    node.denies = true;
+                    return;
+                }
+                Shown::These(instances, fail_open) => (instances, fail_open),
+            };
+            let mut put = |rtype, data| {
+                node.sets
+                    .entry(rtype)
+                    .or_insert((ttl, BTreeSet::new()))
+                    .1
+                    .insert(data);
+            };
+            for instance in &instances {
+                let mut candidates: Vec<&Port> = instance.ports.iter().filter(|port| wanted(port)).collect();
+                if !all && candidates.iter().any(|port| port.name.as_str() == "main") {
+                    candidates.retain(|port| port.name.as_str() == "main");
+                }
+                candidates.retain(|port| fail_open || !is_critical(port));
+                for port in candidates {
+                    put(SRV, srv(&format!("{}.{base}", instance.id), instance, port));
+                }
+            }
+            for rtype in [A, AAAA] {
+                let has = |instance: &Instance| instance.addresses.iter().any(|a| family(a) == rtype);
+                let lowest = instances.iter().filter(|i| has(i)).map(|i| i.priority).min();
+                for instance in instances.iter().filter(|i| Some(i.priority) == lowest) {
+                    for address in instance
+                        .addresses
+                        .iter()
+                        .filter(|a| addresses && family(a) == rtype)
+                    {
+                        put(rtype, Data::Address(*address));
+                    }
+                }
+            }
+        };
+    let pool = |has: &dyn Fn(&Instance) -> bool| -> Vec<Arc<Instance>> {
+        service
+            .instances
+            .iter()
+            .filter(|instance| has(instance))
+            .cloned()
+            .collect()
+    };
+    let any = |_: &Port| true;
+    fill(
+        base.clone(),
+        shown(pool(&|_| true), on_empty, is_answerable),
+        true,
+        &any,
+        false,
+    );
+    for protocol in Protocol::ALL {
+        if ports.iter().any(|(_, known)| *known == protocol) {
+            let has = |i: &Instance| i.ports.iter().any(|port| port.protocol == protocol);
+            let owner = format!("_{}._{protocol}.{}", service.name, zone.name);
+            fill(
+                owner,
+                shown(pool(&has), on_empty, is_answerable),
+                false,
+                &|port| port.protocol == protocol,
+                false,
+            );
+        }
+    }
+    let is_host = |label: &str| service.instances.iter().any(|i| i.id.as_str() == label);
+    for tag in &tags {
+        if !is_host(tag) {
+            let has = |i: &Instance| tag_labels(i).contains(tag);
+            fill(
+                format!("{tag}.{base}"),
+                shown(pool(&has), on_empty, is_answerable),
+                true,
+                &any,
+                false,
+            );
+        }
+    }
+    for (name, protocol) in &ports {
+        let is_it = |port: &Port| port.name.as_str() == name && port.protocol == *protocol;
+        for tag in std::iter::once(None).chain(tags.iter().map(Some)) {
+            let has =
+                |i: &Instance| i.ports.iter().any(is_it) && tag.is_none_or(|tag| tag_labels(i).contains(tag));
+            let counts =
+                |i: &Instance| is_answerable(i) && i.ports.iter().any(|p| is_it(p) && !is_critical(p));
+            let below = tag.map_or(base.clone(), |tag| format!("{tag}.{base}"));
+            fill(
+                format!("_{name}._{protocol}.{below}"),
+                shown(pool(&has), on_empty, counts),
+                false,
+                &is_it,
+                true,
+            );
+        }
+    }
+    for instance in &service.instances {
+        add_host(table, &format!("{}.{base}", instance.id), ttl, instance);
+    }
+}
+
+fn add_host(table: &mut Table, host: &str, ttl: u32, instance: &Instance) {
+    let node = table.entry(host.to_owned()).or_default();
+    let mut put = |rtype, data| {
+        node.sets
+            .entry(rtype)
+            .or_insert((ttl, BTreeSet::new()))
+            .1
+            .insert(data);
+    };
+    for address in &instance.addresses {
+        put(family(address), Data::Address(*address));
+    }
+    if is_answerable(instance) {
+        for port in instance.ports.iter().filter(|port| !is_critical(port)) {
+            put(SRV, srv(host, instance, port));
+        }
+    }
+    let mut pairs: Vec<_> = instance
+        .meta
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    pairs.sort_unstable();
+    let strings: Vec<Vec<u8>> = pairs
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}").into_bytes())
+        .filter(|string| string.len() <= 255)
+        .collect();
+    if !strings.is_empty() {
+        put(TXT, Data::Text(strings));
+    }
+}
