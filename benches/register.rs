@@ -14,13 +14,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 fn main() {
-    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|argument| argument.parse().ok()).collect();
+    let numbers: Vec<u64> = std::env::args()
+        .skip(1)
+        .filter_map(|argument| argument.parse().ok())
+        .collect();
     let clients = numbers.first().copied().unwrap_or(64) as usize;
     let seconds = numbers.get(1).copied().unwrap_or(10);
     // Where the data goes decides what an fsync costs: the target folder is on the disk of the checkout.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let program = program::Program::start(dir.path());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
     let cpu_before = program.cpu_ms();
     let started = Instant::now();
     let until = started + Duration::from_secs(seconds);
@@ -67,7 +73,10 @@ async fn register(http: std::net::SocketAddr, client: usize, until: Instant) -> 
         );
         number += 1;
         let sent = Instant::now();
-        stream.write_all(request.as_bytes()).await.expect("a request leaves");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request leaves");
         let mut len = 0;
         loop {
             let read = stream.read(&mut reply[len..]).await.expect("a reply");
@@ -77,7 +86,11 @@ async fn register(http: std::net::SocketAddr, client: usize, until: Instant) -> 
                 break;
             }
         }
-        assert!(reply.starts_with(b"HTTP/1.1 201"), "{}", String::from_utf8_lossy(&reply[..len]));
+        assert!(
+            reply.starts_with(b"HTTP/1.1 201"),
+            "{}",
+            String::from_utf8_lossy(&reply[..len])
+        );
         latencies.push(sent.elapsed());
     }
     latencies
@@ -86,7 +99,11 @@ async fn register(http: std::net::SocketAddr, client: usize, until: Instant) -> 
 /// Whether a reply has all the octets that its Content-Length says.
 fn is_whole(reply: &[u8]) -> bool {
     let text = String::from_utf8_lossy(reply);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
     length.is_none_or(|length| body.len() >= length)
 }

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Instances in the table that is loaded, and before the first measured write.
-const LOADED: u64 = 100_000;
+const LOADED: i64 = 100_000;
 const ZONE: &str = "svc.internal";
 
 fn folder() -> TempDir {
@@ -38,10 +38,10 @@ struct Body {
     weight: u16,
     lease_ms: u32,
     created_at: i64,
-    index: u64,
+    index: i64,
 }
 
-fn body(number: u64) -> Body {
+fn body(number: i64) -> Body {
     Body {
         addresses: vec![format!("192.0.2.{}", number % 256)],
         ports: vec![("http".into(), 8080), ("metrics".into(), 9100)],
@@ -54,8 +54,8 @@ fn body(number: u64) -> Body {
     }
 }
 
-fn names(number: u64) -> (String, String) {
-    let scattered = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+fn names(number: i64) -> (String, String) {
+    let scattered = number.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (
         format!("service-{:04x}", scattered >> 50),
         format!("web-{scattered:016x}"),
@@ -99,65 +99,95 @@ trait Shape {
     const NAME: &str;
     const TABLES: &[&str];
     const SCHEMA: &str;
-    fn insert(connection: &Connection, tallies: &[Tally], number: u64);
+    fn insert(connection: &Connection, tallies: &[Tally], number: i64);
     fn load(connection: &Connection) -> Vec<Body>;
 }
 
-/// One row for each instance.
+/// One row for each instance, found by its number.
 struct Json;
 
 impl Shape for Json {
     const NAME: &str = "json";
     const TABLES: &[&str] = &["instances"];
-    const SCHEMA: &str = "CREATE TABLE instances (zone TEXT NOT NULL, service TEXT NOT NULL, id TEXT NOT NULL,
-            body TEXT NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (zone, service, id)) STRICT, WITHOUT ROWID;";
+    const SCHEMA: &str = "CREATE TABLE instances (number INTEGER NOT NULL PRIMARY KEY, zone TEXT NOT NULL,
+            service TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;";
 
-    fn insert(connection: &Connection, tallies: &[Tally], number: u64) {
-        let (service, id) = names(number);
-        let body = serde_json::to_string(&body(number)).expect("JSON");
-        let sum = tallies[0].add(&[
-            ZONE.as_bytes(),
+    fn insert(connection: &Connection, tallies: &[Tally], number: i64) {
+        insert_json(connection, &tallies[0], number);
+    }
+
+    fn load(connection: &Connection) -> Vec<Body> {
+        load_json(connection, "number")
+    }
+}
+
+/// The same row, found by zone, service and id.
+struct JsonByName;
+
+impl Shape for JsonByName {
+    const NAME: &str = "json-by-name";
+    const TABLES: &[&str] = &["instances"];
+    const SCHEMA: &str = "CREATE TABLE instances (number INTEGER NOT NULL, zone TEXT NOT NULL,
+            service TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, checksum INTEGER NOT NULL,
+            PRIMARY KEY (zone, service, id)) STRICT, WITHOUT ROWID;";
+
+    fn insert(connection: &Connection, tallies: &[Tally], number: i64) {
+        insert_json(connection, &tallies[0], number);
+    }
+
+    fn load(connection: &Connection) -> Vec<Body> {
+        load_json(connection, "zone, service, id")
+    }
+}
+
+fn insert_json(connection: &Connection, tally: &Tally, number: i64) {
+    let (service, id) = names(number);
+    let body = serde_json::to_string(&body(number)).expect("JSON");
+    let sum = tally.add(&[
+        &number.to_le_bytes(),
+        ZONE.as_bytes(),
+        service.as_bytes(),
+        id.as_bytes(),
+        body.as_bytes(),
+    ]);
+    connection
+        .prepare_cached("INSERT INTO instances VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+        .and_then(|mut insert| insert.execute(params![number, ZONE, service, id, body, sum]))
+        .expect("a row");
+}
+
+fn load_json(connection: &Connection, order: &str) -> Vec<Body> {
+    let mut statement = connection
+        .prepare(&format!("SELECT * FROM instances ORDER BY {order}"))
+        .expect("a table");
+    let mut rows = statement.query([]).expect("rows");
+    let mut all = Vec::new();
+    while let Some(row) = rows.next().expect("a row") {
+        let number: i64 = row.get(0).expect("a number");
+        let text = |column| {
+            row.get_ref(column)
+                .and_then(|text| Ok(text.as_str()?))
+                .expect("text")
+        };
+        let (zone, service, id, body) = (text(1), text(2), text(3), text(4));
+        let sum = checksum(&[
+            &number.to_le_bytes(),
+            zone.as_bytes(),
             service.as_bytes(),
             id.as_bytes(),
             body.as_bytes(),
         ]);
-        connection
-            .prepare_cached("INSERT INTO instances VALUES (?1, ?2, ?3, ?4, ?5)")
-            .and_then(|mut insert| insert.execute(params![ZONE, service, id, body, sum]))
-            .expect("a row");
+        assert_eq!(row.get::<_, i64>(5), Ok(sum));
+        all.push(serde_json::from_str(body).expect("JSON"));
     }
-
-    fn load(connection: &Connection) -> Vec<Body> {
-        let mut statement = connection
-            .prepare("SELECT * FROM instances ORDER BY zone, service, id")
-            .expect("a table");
-        let mut rows = statement.query([]).expect("rows");
-        let mut all = Vec::new();
-        while let Some(row) = rows.next().expect("a row") {
-            let text = |column| {
-                row.get_ref(column)
-                    .and_then(|text| Ok(text.as_str()?))
-                    .expect("text")
-            };
-            let (zone, service, id, body) = (text(0), text(1), text(2), text(3));
-            let sum = checksum(&[
-                zone.as_bytes(),
-                service.as_bytes(),
-                id.as_bytes(),
-                body.as_bytes(),
-            ]);
-            assert_eq!(row.get::<_, i64>(4), Ok(sum));
-            all.push(serde_json::from_str(body).expect("JSON"));
-        }
-        all
-    }
+    all
 }
 
 /// A row for each instance, and one for each of its addresses, ports, tags and meta entries, found by its number.
 struct Children;
 
 impl Children {
-    fn child(connection: &Connection, tally: &Tally, sql: &str, number: u64, place: usize, a: &str, b: &str) {
+    fn child(connection: &Connection, tally: &Tally, sql: &str, number: i64, place: i64, a: &str, b: &str) {
         let sum = tally.add(&[
             &number.to_le_bytes(),
             &place.to_le_bytes(),
@@ -177,8 +207,8 @@ impl Children {
             .expect("a table");
         let mut rows = statement.query([]).expect("rows");
         while let Some(row) = rows.next().expect("a row") {
-            let number: u64 = row.get(0).expect("a number");
-            let place: usize = row.get(1).expect("a number");
+            let number: i64 = row.get(0).expect("a number");
+            let place: i64 = row.get(1).expect("a number");
             let text = |column| {
                 row.get_ref(column)
                     .and_then(|text| Ok(text.as_str()?))
@@ -202,8 +232,7 @@ impl Shape for Children {
     const TABLES: &[&str] = &["instances", "addresses", "ports", "tags", "meta"];
     const SCHEMA: &str = "CREATE TABLE instances (number INTEGER PRIMARY KEY, zone TEXT NOT NULL,
             service TEXT NOT NULL, id TEXT NOT NULL, weight INTEGER NOT NULL, lease_ms INTEGER NOT NULL,
-            created_at INTEGER NOT NULL, changed INTEGER NOT NULL, checksum INTEGER NOT NULL,
-            UNIQUE (zone, service, id)) STRICT;
+            created_at INTEGER NOT NULL, changed INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT;
         CREATE TABLE addresses (instance INTEGER NOT NULL, place INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
             checksum INTEGER NOT NULL, PRIMARY KEY (instance, place)) STRICT, WITHOUT ROWID;
         CREATE TABLE ports (instance INTEGER NOT NULL, place INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
@@ -213,7 +242,7 @@ impl Shape for Children {
         CREATE TABLE meta (instance INTEGER NOT NULL, place INTEGER NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL,
             checksum INTEGER NOT NULL, PRIMARY KEY (instance, place)) STRICT, WITHOUT ROWID;";
 
-    fn insert(connection: &Connection, tallies: &[Tally], number: u64) {
+    fn insert(connection: &Connection, tallies: &[Tally], number: i64) {
         let (service, id) = names(number);
         let body = body(number);
         let sum = tallies[0].add(&[
@@ -241,11 +270,11 @@ impl Shape for Children {
                 ])
             })
             .expect("a row");
-        for (place, address) in body.addresses.iter().enumerate() {
+        for (place, address) in (0..).zip(&body.addresses) {
             let sql = "INSERT INTO addresses VALUES (?1, ?2, ?3, ?4, ?5)";
             Self::child(connection, &tallies[1], sql, number, place, address, "");
         }
-        for (place, (name, port)) in body.ports.iter().enumerate() {
+        for (place, (name, port)) in (0..).zip(&body.ports) {
             let sql = "INSERT INTO ports VALUES (?1, ?2, ?3, ?4, ?5)";
             Self::child(
                 connection,
@@ -257,11 +286,11 @@ impl Shape for Children {
                 &port.to_string(),
             );
         }
-        for (place, tag) in body.tags.iter().enumerate() {
+        for (place, tag) in (0..).zip(&body.tags) {
             let sql = "INSERT INTO tags VALUES (?1, ?2, ?3, ?4, ?5)";
             Self::child(connection, &tallies[3], sql, number, place, tag, "");
         }
-        for (place, (key, value)) in body.meta.iter().enumerate() {
+        for (place, (key, value)) in (0..).zip(&body.meta) {
             let sql = "INSERT INTO meta VALUES (?1, ?2, ?3, ?4, ?5)";
             Self::child(connection, &tallies[4], sql, number, place, key, value);
         }
@@ -336,7 +365,7 @@ fn filled<S: Shape>(dir: &Path) -> (Connection, Vec<Tally>) {
     (connection, tallies)
 }
 
-fn commit<S: Shape>(connection: &mut Connection, tallies: &[Tally], numbers: std::ops::Range<u64>) {
+fn commit<S: Shape>(connection: &mut Connection, tallies: &[Tally], numbers: std::ops::Range<i64>) {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .expect("nobody else writes");
@@ -353,19 +382,21 @@ fn shape<S: Shape>(criterion: &mut Criterion) {
     let dir = folder();
     let (mut connection, tallies) = filled::<S>(dir.path());
     let mut group = criterion.benchmark_group("load");
-    group.sample_size(10).throughput(Throughput::Elements(LOADED));
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(LOADED.cast_unsigned()));
     group.bench_function(S::NAME, |bencher| {
         bencher.iter_with_large_drop(|| {
             let all = S::load(&connection);
-            assert_eq!(all.len() as u64, LOADED);
+            assert_eq!(all.len() as i64, LOADED);
             all
         });
     });
     group.finish();
     let mut next = LOADED;
-    for size in [1, 64] {
+    for size in [1_i64, 64] {
         let mut group = criterion.benchmark_group(format!("commit/{size}"));
-        group.throughput(Throughput::Elements(size));
+        group.throughput(Throughput::Elements(size.cast_unsigned()));
         group.bench_function(S::NAME, |bencher| {
             bencher.iter(|| {
                 commit::<S>(&mut connection, &tallies, next..next + size);
@@ -378,6 +409,7 @@ fn shape<S: Shape>(criterion: &mut Criterion) {
 
 fn shapes(criterion: &mut Criterion) {
     shape::<Json>(criterion);
+    shape::<JsonByName>(criterion);
     shape::<Children>(criterion);
 }
 
@@ -453,9 +485,9 @@ fn store(criterion: &mut Criterion) {
     let (after, entries) = batch(&state, [open]);
     write(&mut store, &mut state, after, &entries);
     for chunk in 0..LOADED / 1000 {
-        let changes = (0..3000).map(|at| {
+        let changes = (0..3000_i64).map(|at| {
             let service = format!("service-{}", chunk * 1000 + at / 3);
-            registered(service, &format!("web-{}", at % 3), at)
+            registered(service, &format!("web-{}", at % 3), at.cast_unsigned())
         });
         let (after, entries) = batch(&state, changes);
         write(&mut store, &mut state, after, &entries);
@@ -463,7 +495,7 @@ fn store(criterion: &mut Criterion) {
     store.close().expect("a clean stop");
     let mut group = criterion.benchmark_group("store");
     group.sample_size(10).measurement_time(Duration::from_secs(8));
-    group.throughput(Throughput::Elements(3 * LOADED));
+    group.throughput(Throughput::Elements(3 * LOADED.cast_unsigned()));
     group.bench_function("open/300000", |bencher| {
         bencher.iter_batched(
             || (),
@@ -488,7 +520,7 @@ fn store(criterion: &mut Criterion) {
                         let service = if new {
                             format!("new-{scattered:016x}")
                         } else {
-                            format!("service-{}", scattered % LOADED)
+                            format!("service-{}", scattered % LOADED.cast_unsigned())
                         };
                         registered(service, "web-1", number + 7)
                     });

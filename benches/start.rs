@@ -5,10 +5,10 @@
 
 #![allow(missing_docs, clippy::disallowed_methods)]
 
-#[path = "support/mod.rs"]
-mod support;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/mod.rs"]
+mod support;
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -20,8 +20,10 @@ use callsign::store::{Batch, Entry, Store};
 const STARTS: usize = 5;
 
 fn main() {
-    let services: usize =
-        std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
+    let services: usize = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(100_000);
     let dir = tempfile::tempdir().expect("a folder");
     fill(&dir.path().join("data"), services);
     let mut times = Vec::new();
@@ -30,13 +32,21 @@ fn main() {
         let started = Instant::now();
         let program = program::Program::start(dir.path());
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("a timeout");
         let name = format!("service-{}.{}", services - 1, support::ZONE);
-        socket.send_to(&support::query(&name, 1), program.dns).expect("a datagram leaves");
+        socket
+            .send_to(&support::query(&name, 1), program.dns)
+            .expect("a datagram leaves");
         let mut reply = [0; 1232];
         let (octets, _) = socket.recv_from(&mut reply).expect("a reply");
         let first_answer = started.elapsed();
-        assert!(octets > 12 && reply[3] & 15 == 0 && reply[7] == 3, "the right answer: {:?}", &reply[..12]);
+        assert!(
+            octets > 12 && reply[3] & 15 == 0 && reply[7] == 3,
+            "the right answer: {:?}",
+            &reply[..12]
+        );
         times.push(first_answer);
         // As it is when the check of the data base is over, or a minute has passed.
         let mut busy = program.cpu_ms();
@@ -48,7 +58,11 @@ fn main() {
             }
             busy = now;
         }
-        memory.push((program.memory_kib("Pss"), program.memory_kib("Rss"), program.memory_kib("Anonymous")));
+        memory.push((
+            program.memory_kib("Pss"),
+            program.memory_kib("Rss"),
+            program.memory_kib("Anonymous"),
+        ));
     }
     times.sort_unstable();
     memory.sort_unstable();
@@ -73,12 +87,29 @@ fn fill(dir: &std::path::Path, services: usize) {
         let before = state.clone();
         let mut entries = Vec::new();
         for change in changes {
-            let effect = state.apply(&Operation::from(change), support::NOW).expect("a change");
-            entries.extend(effect.records.into_iter().map(|record| Entry { record, actor: actor.clone() }));
+            let effect = state
+                .apply(&Operation::from(change), support::NOW)
+                .expect("a change");
+            entries.extend(effect.records.into_iter().map(|record| Entry {
+                record,
+                actor: actor.clone(),
+            }));
         }
-        store.apply(&Batch { before: &before, after: state, entries: &entries }).expect("a commit");
+        store
+            .apply(&Batch {
+                before: &before,
+                after: state,
+                entries: &entries,
+            })
+            .expect("a commit");
     };
-    commit(&mut state, vec![Change::Open { zones: vec![zone.clone()], base: Base::default() }]);
+    commit(
+        &mut state,
+        vec![Change::Open {
+            zones: vec![zone.clone()],
+            base: Base::default(),
+        }],
+    );
     for first in (0..services).step_by(333) {
         let of_one_commit = first..(first + 333).min(services);
         let changes = of_one_commit.flat_map(|service| (0..3).map(move |instance| (service, instance)));

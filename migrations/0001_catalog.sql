@@ -1,13 +1,14 @@
 -- The catalog, its change log, and what tells whether they are whole.
 --
--- Every row ends with `checksum`: XXH3-64 over the table's name and all other columns of the row. `tallies` has, for
+-- Every row ends with `checksum`: XXH3-64 over the table and all other columns of the row. `tallies` has, for
 -- each table, the number of rows and the XOR of their checksums, written in the same transaction as the rows. So a
 -- flipped bit, a lost row and a row that came back are all found when the catalog is loaded; SQLite's own
 -- `quick_check` sees none of them.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z; UUIDs are 16 octets; `body` is JSON in shapes of the store's own,
--- which write only what is not the default. Names are in lower case. Tables are WITHOUT ROWID: the key is the order in
--- which they are read, and one b-tree is written for a row.
+-- which write only what is not the default. Names are in lower case. No table has a second index: the server has the
+-- whole catalog in memory and asks for no row by anything but its key. Tables that are keyed by names are WITHOUT
+-- ROWID, those that grow at their end are not: either way one b-tree is written for a row.
 --
 -- Once released, this file is never edited: a server refuses a data base whose migrations are not its own.
 
@@ -37,7 +38,9 @@ CREATE TABLE serials (
     checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- The services: settings and times. A body without `index` has that of the service's latest instance.
+-- The services that say something which their instances do not: settings, an age beyond that of the oldest instance, a
+-- change after that of the latest. One without a row follows from its instances, and a registration in a new service
+-- writes one row, not two. A body without `index` has that of the service's latest instance.
 CREATE TABLE services (
     zone     TEXT    NOT NULL,
     service  TEXT    NOT NULL,
@@ -46,15 +49,17 @@ CREATE TABLE services (
     PRIMARY KEY (zone, service)
 ) STRICT, WITHOUT ROWID;
 
--- The instances, each whole in one row: addresses, ports, tags, meta, verdicts, drain, indexes.
+-- The instances, each whole in one row: addresses, ports, tags, meta, verdicts, drain, indexes. The key is the index
+-- of its first registration, which no other has: so new rows stand together at the end, where a key of names would
+-- scatter those of one commit over as many pages.
 CREATE TABLE instances (
+    number   INTEGER NOT NULL PRIMARY KEY,
     zone     TEXT    NOT NULL,
     service  TEXT    NOT NULL,
     id       TEXT    NOT NULL,
     body     TEXT    NOT NULL,
-    checksum INTEGER NOT NULL,
-    PRIMARY KEY (zone, service, id)
-) STRICT, WITHOUT ROWID;
+    checksum INTEGER NOT NULL
+) STRICT;
 
 -- Names that are known though their last bearer went, and when it did. A name with a living bearer has no row: it
 -- follows from the instances.

@@ -23,7 +23,14 @@ impl Program {
         drop(std::fs::remove_file(&ports));
         let started = Instant::now();
         let child = Command::new(env!("CARGO_BIN_EXE_callsign"))
-            .args(["serve", "--dns", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "serve",
+                "--dns",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(dir.join("data"))
             .arg("--ports-file")
             .arg(&ports)
@@ -35,13 +42,21 @@ impl Program {
             if let Ok(text) = std::fs::read_to_string(&ports) {
                 break text;
             }
-            assert!(started.elapsed() < Duration::from_secs(120), "no ports file after two minutes");
+            assert!(
+                started.elapsed() < Duration::from_secs(120),
+                "no ports file after two minutes"
+            );
             std::thread::sleep(Duration::from_millis(1));
         };
         let ready_after = started.elapsed();
         let ports: serde_json::Value = serde_json::from_str(&text).expect("the ports file is JSON");
         let address = |value: &serde_json::Value| value.as_str().expect("text").parse().expect("an address");
-        Self { child, dns: address(&ports["dns"][0]), http: address(&ports["http"]), ready_after }
+        Self {
+            child,
+            dns: address(&ports["dns"][0]),
+            http: address(&ports["http"]),
+            ready_after,
+        }
     }
 
     /// A figure of /proc/PID/smaps_rollup in KiB, e.g. `Pss`.
@@ -49,14 +64,20 @@ impl Program {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let line = text.lines().find(|line| line.starts_with(&format!("{figure}:")));
-        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Milliseconds of processor time that it has used.
     pub fn cpu_ms(&self) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+        let ticks = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|field| field.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         (ticks(11) + ticks(12)) * 10
     }
 }

@@ -60,27 +60,32 @@ pub(super) fn name_server(zone: &ZoneView, offset: usize, reply: &mut Reply<'_>)
         return;
     };
     for rtype in [types::A, types::AAAA] {
-        name_server_addresses(zone, rtype, target, Section::Additional, reply);
+        // Half an RRset would be taken for the whole (RFC 2181 §5).
+        let before = reply.mark();
+        if !name_server_addresses(zone, rtype, target, Section::Additional, reply) {
+            reply.back_to(before);
+        }
     }
 }
 
-/// Appends the name server's addresses of one family.
+/// Appends the name server's addresses of one family, as many as fit; whether all did.
 pub(super) fn name_server_addresses(
     zone: &ZoneView,
     rtype: u16,
     owner: Pointer,
     section: Section,
     reply: &mut Reply<'_>,
-) {
-    for address in zone.name_servers() {
-        match address {
+) -> bool {
+    zone.name_servers().iter().all(|address| {
+        let written = match address {
             IpAddr::V4(v4) if rtype == types::A => {
-                reply.record(section, owner, rtype, zone.ttl(), &[&v4.octets()]);
+                reply.record(section, owner, rtype, zone.ttl(), &[&v4.octets()])
             }
             IpAddr::V6(v6) if rtype == types::AAAA => {
-                reply.record(section, owner, rtype, zone.ttl(), &[&v6.octets()]);
+                reply.record(section, owner, rtype, zone.ttl(), &[&v6.octets()])
             }
-            _ => {}
-        }
-    }
+            _ => return true,
+        };
+        written.is_some()
+    })
 }

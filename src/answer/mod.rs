@@ -205,7 +205,9 @@ fn host(context: Context<'_>, member: usize, qtype: u16, reply: &mut Reply<'_>, 
 
 fn name_server_host(zone: &ZoneView, qtype: u16, reply: &mut Reply<'_>) {
     let mut add = |rtype| {
-        apex::name_server_addresses(zone, rtype, Pointer::QUESTION, Section::Answer, reply);
+        if !apex::name_server_addresses(zone, rtype, Pointer::QUESTION, Section::Answer, reply) {
+            reply.truncate();
+        }
         reply.count(Section::Answer) > 0
     };
     match qtype {

@@ -100,6 +100,16 @@ impl<'b> Reply<'b> {
         self.truncated
     }
 
+    /// Where it stands, to come back to.
+    pub(super) fn mark(&self) -> (usize, [u16; 3]) {
+        (self.at, self.counts)
+    }
+
+    /// Takes back what was appended since `mark`.
+    pub(super) fn back_to(&mut self, mark: (usize, [u16; 3])) {
+        (self.at, self.counts) = mark;
+    }
+
     /// How many records a section has.
     pub(super) fn count(&self, section: Section) -> u16 {
         self.counts[section as usize]

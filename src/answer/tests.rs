@@ -3,7 +3,12 @@
 
 mod wire;
 
+mod apex;
+mod existence;
+mod hosts;
 mod limit;
+mod on_empty;
 mod order;
 mod random;
 mod table;
+mod truncation;

@@ -26,7 +26,7 @@ pub use name::{InstanceId, NameError, PortName, ServiceName, TagLabel, ZoneName}
 pub use service::{KnownName, Lingering, Service, names_borne_by};
 pub use settings::{Base, Delay, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
 pub use state::State;
-pub use zone::{NAME_SERVER_LABEL, Zone};
+pub use zone::{MAILBOX_LABEL, NAME_SERVER_LABEL, Zone};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -62,7 +62,7 @@ impl Selector<'_> {
 impl Of<'_> {
     /// The ports of a selected `instance` that its SRV RRset shows under `rule`. A critical `main` has no substitute:
     /// `main` is looked for among all ports, and only then judged.
-    pub fn ports<'i>(self, instance: &'i Instance, rule: Rule) -> impl Iterator<Item = &'i Port> {
+    pub fn ports(self, instance: &Instance, rule: Rule) -> impl Iterator<Item = &Port> {
         let wanted = move |port: &Port| match self {
             Self::Service => true,
             Self::Protocol(protocol) => port.protocol == protocol,

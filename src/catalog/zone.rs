@@ -16,6 +16,9 @@ use super::settings::{Base, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
 /// The label of the name server that every zone has by default.
 pub const NAME_SERVER_LABEL: &str = "ns";
 
+/// The label of the mailbox that a zone's SOA names (RFC 2142 §7).
+pub const MAILBOX_LABEL: &str = "hostmaster";
+
 /// A DNS zone that Callsign is authoritative for.
 #[derive(Clone, PartialEq)]
 pub struct Zone {

@@ -20,6 +20,7 @@ mod json;
 mod problem;
 mod query;
 mod read_instance;
+mod read_registration;
 mod read_settings;
 mod ready;
 mod reply;

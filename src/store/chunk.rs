@@ -1,4 +1,4 @@
-//! Rows of text, read by one thread and parsed by several, in order.
+//! Rows, read by one thread and checked and parsed by several, in order.
 
 use std::sync::mpsc::{Receiver, TrySendError, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::thread;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::tally::{Table, Tally, checksum};
+use super::tally::{Table, Tally, checksum_of, decode, encode};
 use super::trouble::Trouble;
 
 /// Rows in a chunk.
@@ -17,68 +17,57 @@ const WAITING_MAX: usize = 4;
 /// Threads that parse, at most; more than this the reader cannot feed.
 const PARSERS_MAX: usize = 3;
 
-/// Consecutive rows of a table all whose columns but the checksum are text, copied out of SQLite.
-pub(super) struct Chunk {
-    table: Table,
+/// Consecutive rows of a table, copied out of SQLite as their checksums see them.
+struct Chunk {
     /// Its place in the table.
     place: usize,
     octets: Vec<u8>,
-    /// Where each column ends in `octets`.
-    ends: Vec<usize>,
-    checksums: Vec<i64>,
+    /// Where each row ends in `octets`, and its checksum.
+    rows: Vec<(usize, i64)>,
 }
 
 impl Chunk {
-    fn new(table: Table, place: usize) -> Self {
+    fn new(place: usize) -> Self {
         Self {
-            table,
             place,
-            octets: Vec::with_capacity(ROWS * 256),
-            ends: Vec::with_capacity(ROWS * table.width()),
-            checksums: Vec::with_capacity(ROWS),
+            octets: Vec::with_capacity(ROWS * 320),
+            rows: Vec::with_capacity(ROWS),
         }
     }
 
-    fn push(&mut self, row: &rusqlite::Row<'_>) -> Result<(), Trouble> {
-        let width = self.table.width();
-        for column in 0..width {
-            let ValueRef::Text(text) = row.get_ref(column)? else {
-                return Err(damaged(self.table, "?", "a column is not text"));
-            };
-            self.octets.extend_from_slice(text);
-            self.ends.push(self.octets.len());
-        }
-        self.checksums.push(row.get(width)?);
-        Ok(())
-    }
-
-    /// Each row that fits its checksum, as text; and the tally of them all.
-    fn rows<const WIDTH: usize>(
+    /// Each row, held against its checksum; and the tally of them all.
+    fn each<const WIDTH: usize>(
         &self,
-        mut each: impl FnMut([&str; WIDTH]) -> Result<(), Trouble>,
+        table: Table,
+        mut row_is: impl FnMut([ValueRef<'_>; WIDTH]) -> Result<(), Trouble>,
     ) -> Result<Tally, Trouble> {
         let mut tally = Tally::default();
-        let mut scratch = Vec::new();
         let mut start = 0;
-        for (ends, kept) in self.ends.chunks_exact(WIDTH).zip(&self.checksums) {
-            let columns: [&[u8]; WIDTH] = std::array::from_fn(|at| {
-                let column = &self.octets[start..ends[at]];
-                start = ends[at];
-                column
-            });
-            let key = || String::from_utf8_lossy(&columns[..WIDTH - 1].join(&b' ')).into_owned();
-            if checksum(self.table, columns.map(ValueRef::Text), &mut scratch) != *kept {
-                return Err(damaged(self.table, &key(), "it does not match its checksum"));
+        for (end, kept) in &self.rows {
+            let row = &self.octets[start..*end];
+            start = *end;
+            let mut columns = decode(table, row);
+            let columns = std::array::from_fn(|_| columns.next().unwrap_or(ValueRef::Null));
+            if checksum_of(row) != *kept {
+                return Err(damaged(table, &shown(&columns), "it does not match its checksum"));
             }
             tally.add(*kept);
-            let mut row = [""; WIDTH];
-            for (text, column) in row.iter_mut().zip(columns) {
-                *text = std::str::from_utf8(column).map_err(|error| damaged(self.table, &key(), error))?;
-            }
-            each(row)?;
+            row_is(columns)?;
         }
         Ok(tally)
     }
+}
+
+/// What an operator finds a row by: its columns as far as they are short.
+pub(super) fn shown(columns: &[ValueRef<'_>]) -> String {
+    let words = columns.iter().filter_map(|column| match column {
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Text(text) if !text.is_empty() && text.len() < 256 && !text.starts_with(b"{") => {
+            Some(String::from_utf8_lossy(text).into_owned())
+        }
+        _ => None,
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The trouble with one row.
@@ -91,13 +80,13 @@ pub(super) fn damaged(table: Table, key: &str, what: impl std::fmt::Display) -> 
 pub(super) fn in_chunks<T: Send, const WIDTH: usize>(
     connection: &Connection,
     table: Table,
-    parse: impl Fn([&str; WIDTH], &mut Vec<T>) -> Result<(), Trouble> + Sync,
+    parse: impl Fn([ValueRef<'_>; WIDTH], &mut Vec<T>) -> Result<(), Trouble> + Sync,
 ) -> Result<(Vec<Vec<T>>, Tally), Trouble> {
     assert_eq!(WIDTH, table.width(), "the caller knows the table");
     let parsed = Mutex::new(Vec::new());
     let parse_chunk = |chunk: &Chunk| {
         let mut things = Vec::with_capacity(ROWS);
-        let tally = chunk.rows(|row| parse(row, &mut things));
+        let tally = chunk.each(table, |row| parse(row, &mut things));
         locked(&parsed).push((chunk.place, tally.map(|tally| (things, tally))));
     };
     let (sender, receiver) = sync_channel::<Chunk>(WAITING_MAX);
@@ -113,7 +102,7 @@ pub(super) fn in_chunks<T: Send, const WIDTH: usize>(
         }
         // Moved in here, so that an early return hangs up and the parsers end.
         let sender = sender;
-        read(connection, table, |chunk| match sender.try_send(chunk) {
+        read::<WIDTH>(connection, table, |chunk| match sender.try_send(chunk) {
             Ok(()) => {}
             Err(TrySendError::Full(chunk) | TrySendError::Disconnected(chunk)) => parse_chunk(&chunk),
         })?;
@@ -131,19 +120,35 @@ pub(super) fn in_chunks<T: Send, const WIDTH: usize>(
     Ok((all, tally))
 }
 
-fn read(connection: &Connection, table: Table, mut full: impl FnMut(Chunk)) -> Result<(), Trouble> {
+fn read<const WIDTH: usize>(
+    connection: &Connection,
+    table: Table,
+    mut full: impl FnMut(Chunk),
+) -> Result<(), Trouble> {
     let mut statement = connection.prepare(&table.sql().select)?;
     let mut rows = statement.query([])?;
-    let mut chunk = Chunk::new(table, 0);
+    let mut chunk = Chunk::new(0);
     while let Some(row) = rows.next()? {
-        chunk.push(row)?;
-        if chunk.checksums.len() == ROWS {
-            let next = Chunk::new(table, chunk.place + 1);
+        let columns: [ValueRef<'_>; WIDTH] = columns(row)?;
+        encode(table, columns, &mut chunk.octets);
+        chunk.rows.push((chunk.octets.len(), row.get(WIDTH)?));
+        if chunk.rows.len() == ROWS {
+            let next = Chunk::new(chunk.place + 1);
             full(std::mem::replace(&mut chunk, next));
         }
     }
     full(chunk);
     Ok(())
+}
+
+fn columns<'r, const WIDTH: usize>(
+    row: &'r rusqlite::Row<'_>,
+) -> Result<[ValueRef<'r>; WIDTH], rusqlite::Error> {
+    let mut columns = [ValueRef::Null; WIDTH];
+    for (at, column) in columns.iter_mut().enumerate() {
+        *column = row.get_ref(at)?;
+    }
+    Ok(columns)
 }
 
 fn next(receiver: &Mutex<Receiver<Chunk>>) -> Option<Chunk> {

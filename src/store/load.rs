@@ -5,6 +5,7 @@
 //! transaction. The change log is not read here: nothing is answered from it, and it may weigh more than the catalog;
 //! `check` holds it against its tally beside serving.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use imbl::OrdMap;
@@ -17,7 +18,7 @@ use crate::catalog::{
 };
 
 use super::Identity;
-use super::chunk::{damaged, in_chunks};
+use super::chunk::{damaged, in_chunks, shown};
 use super::rows::{InstanceBody, KnownKey, ServiceBody, ZoneBody};
 use super::tally::{Table, Tallies, Tally, checksum};
 use super::trouble::Trouble;
@@ -94,8 +95,7 @@ pub(super) fn each_row(
             .collect::<Result<Vec<_>, _>>()?;
         let kept: i64 = row.get(table.width())?;
         if checksum(table, columns.iter().copied(), &mut scratch) != kept {
-            let key = columns.first().map(|key| format!("{key:?}")).unwrap_or_default();
-            return Err(damaged(table, &key, "it does not match its checksum"));
+            return Err(damaged(table, &shown(&columns), "it does not match its checksum"));
         }
         tally.add(kept);
         row_is(&columns)?;
@@ -207,58 +207,75 @@ struct Owned {
 
 /// The services with their instances, each with its zone, in order.
 fn services(connection: &Connection, found: &mut Tallies) -> Result<Vec<(ZoneName, Service)>, Trouble> {
-    let (instances, tally) = in_chunks(
-        connection,
-        Table::Instances,
-        |[zone, service, id, body], things: &mut Vec<Owned>| {
-            let owned = owned(zone, service, id, body, things.last());
-            let key = || format!("{zone} {service} {id}");
-            things.push(owned.map_err(|error| damaged(Table::Instances, &key(), error))?);
+    const TABLE: Table = Table::Services;
+    let mut instances = instances(connection, found)?;
+    let (rows, tally) = in_chunks(connection, TABLE, |columns, things: &mut Vec<_>| {
+        let [zone, service, body] = columns.map(|column| text(TABLE, column));
+        let (zone, service, body) = (zone?, service?, body?);
+        let wrong = |error: &dyn std::fmt::Display| damaged(TABLE, &format!("{zone} {service}"), error);
+        let body: ServiceBody = serde_json::from_str(body).map_err(|error| wrong(&error))?;
+        let zone = ZoneName::parse(zone).map_err(|error| wrong(&error))?;
+        let service = ServiceName::parse(service).map_err(|error| wrong(&error))?;
+        things.push(((zone, service), body));
+        Ok(())
+    })?;
+    note(found, TABLE, tally);
+    let mut services = Vec::with_capacity(instances.len());
+    let mut add =
+        |(zone, name): (ZoneName, ServiceName), body: Option<ServiceBody>, mut own: Vec<Arc<Instance>>| {
+            // By the number of their registration until here.
+            own.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            let key = || format!("{zone} {name}");
+            if own.windows(2).any(|pair| pair[0].id == pair[1].id) {
+                return Err(damaged(
+                    Table::Instances,
+                    &key(),
+                    "an instance of it has two rows",
+                ));
+            }
+            let body = body.unwrap_or_else(|| ServiceBody::of(&own));
+            let service = body
+                .service(name.clone(), own.into())
+                .map_err(|error| damaged(TABLE, &key(), error))?;
+            services.push((zone, service));
             Ok(())
-        },
-    )?;
-    note(found, Table::Instances, tally);
-    let (bodies, tally) = in_chunks(
-        connection,
-        Table::Services,
-        |[zone, service, body], things: &mut Vec<(ZoneName, ServiceName, ServiceBody)>| {
-            let parse = || {
-                let last = things.last().map(|(zone, ..)| zone);
-                let body = serde_json::from_str(body).map_err(|error| error.to_string())?;
-                Ok((zone_name(zone, last)?, ServiceName::parse(service)?, body))
-            };
-            let read: Result<_, RowError> = parse();
-            let key = || format!("{zone} {service}");
-            things.push(read.map_err(|error| damaged(Table::Services, &key(), error))?);
-            Ok(())
-        },
-    )?;
-    note(found, Table::Services, tally);
-    let mut instances = instances.into_iter().flatten().peekable();
-    let mut services = Vec::with_capacity(bodies.iter().map(Vec::len).sum());
-    for (zone, name, body) in bodies.into_iter().flatten() {
-        let mut own = Vec::new();
-        while let Some(owned) = instances.next_if(|owned| owned.service == name && owned.zone == zone) {
-            own.push(owned.instance);
-        }
-        let key = format!("{zone} {name}");
-        let service = body
-            .service(name, own.into())
-            .map_err(|error| damaged(Table::Services, &key, error))?;
-        services.push((zone, service));
+        };
+    for (key, body) in rows.into_iter().flatten() {
+        let own = instances.remove(&key).unwrap_or_default();
+        add(key, Some(body), own)?;
     }
-    match instances.next() {
-        Some(Owned {
-            zone,
-            service,
-            instance,
-        }) => Err(damaged(
-            Table::Instances,
-            &format!("{zone} {service} {}", instance.id),
-            "its service is unknown",
-        )),
-        None => Ok(services),
+    for (key, own) in instances {
+        add(key, None, own)?;
     }
+    services.sort_unstable_by(|(a_zone, a), (b_zone, b)| (a_zone, &a.name).cmp(&(b_zone, &b.name)));
+    Ok(services)
+}
+
+/// The instances of each service, in the order of their registration.
+type ByService = HashMap<(ZoneName, ServiceName), Vec<Arc<Instance>>, foldhash::fast::RandomState>;
+
+fn instances(connection: &Connection, found: &mut Tallies) -> Result<ByService, Trouble> {
+    const TABLE: Table = Table::Instances;
+    let (chunks, tally) = in_chunks(connection, TABLE, |columns, things: &mut Vec<Owned>| {
+        let [_, zone, service, id, body] = columns;
+        let columns = [zone, service, id, body].map(|column| text(TABLE, column));
+        let [zone, service, id, body] = columns;
+        let (zone, service, id, body) = (zone?, service?, id?, body?);
+        let owned = owned(zone, service, id, body, things.last());
+        things.push(owned.map_err(|error| damaged(TABLE, &format!("{zone} {service} {id}"), error))?);
+        Ok(())
+    })?;
+    note(found, TABLE, tally);
+    let mut services = ByService::default();
+    for Owned {
+        zone,
+        service,
+        instance,
+    } in chunks.into_iter().flatten()
+    {
+        services.entry((zone, service)).or_default().push(instance);
+    }
+    Ok(services)
 }
 
 /// Why a row that fits its checksum cannot be read: it was written by a program with other rules.

@@ -1,6 +1,6 @@
 //! Tables, the checksum of a row, and the tally of a table.
 //!
-//! A checksum covers the table's name and every column, so that a row is not mistaken for another one's. A tally is the
+//! A checksum covers the table and every column, so that a row is not mistaken for another one's. A tally is the
 //! number of rows and the XOR of their checksums: adding and removing a row costs the same wherever it stands, and
 //! the order does not matter.
 
@@ -49,7 +49,7 @@ impl Table {
             Self::Zones => ("zones", &["zone"], &["body"]),
             Self::Serials => ("serials", &["zone"], &["serial"]),
             Self::Services => ("services", &["zone", "service"], &["body"]),
-            Self::Instances => ("instances", &["zone", "service", "id"], &["body"]),
+            Self::Instances => ("instances", &["number"], &["zone", "service", "id", "body"]),
             Self::KnownNames => (
                 "known_names",
                 &["zone", "service", "kind", "name", "protocol"],
@@ -137,6 +137,54 @@ impl Sql {
     }
 }
 
+/// Appends a row of `table` to `octets` as its checksum sees it: the table, and each column with its type and length,
+/// so that no two rows look the same.
+pub(super) fn encode<'a>(
+    table: Table,
+    columns: impl IntoIterator<Item = ValueRef<'a>>,
+    octets: &mut Vec<u8>,
+) {
+    octets.extend_from_slice(table.name().as_bytes());
+    let mut push = |kind: u8, value: &[u8]| {
+        octets.push(kind);
+        octets.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        octets.extend_from_slice(value);
+    };
+    for column in columns {
+        match column {
+            ValueRef::Null => push(0, &[]),
+            ValueRef::Integer(number) => push(1, &number.to_le_bytes()),
+            ValueRef::Real(number) => push(2, &number.to_le_bytes()),
+            ValueRef::Text(text) => push(3, text),
+            ValueRef::Blob(blob) => push(4, blob),
+        }
+    }
+}
+
+/// The columns of a row of `table` that [`encode`] wrote.
+pub(super) fn decode(table: Table, row: &[u8]) -> impl Iterator<Item = ValueRef<'_>> {
+    let mut rest = row.get(table.name().len()..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (head, tail) = rest.split_first_chunk::<5>()?;
+        let [kind, length @ ..] = *head;
+        let (value, tail) = tail.split_at_checked(u32::from_le_bytes(length) as usize)?;
+        rest = tail;
+        let eight = || value.try_into().map(i64::from_le_bytes);
+        Some(match kind {
+            1 => ValueRef::Integer(eight().ok()?),
+            3 => ValueRef::Text(value),
+            4 => ValueRef::Blob(value),
+            // No table has a column of floating point.
+            _ => ValueRef::Null,
+        })
+    })
+}
+
+/// The checksum of a row as [`encode`] wrote it.
+pub(super) fn checksum_of(row: &[u8]) -> i64 {
+    xxh3_64(row).cast_signed()
+}
+
 /// The checksum of a row of `table` with these `columns`, the checksum itself left out. `scratch` is a buffer to work in.
 pub(super) fn checksum<'a>(
     table: Table,
@@ -144,23 +192,8 @@ pub(super) fn checksum<'a>(
     scratch: &mut Vec<u8>,
 ) -> i64 {
     scratch.clear();
-    scratch.extend_from_slice(table.name().as_bytes());
-    // Each column with its type and its length: no two rows have the same octets here.
-    let mut text = |kind: u8, octets: &[u8]| {
-        scratch.push(kind);
-        scratch.extend_from_slice(&(octets.len() as u64).to_le_bytes());
-        scratch.extend_from_slice(octets);
-    };
-    for column in columns {
-        match column {
-            ValueRef::Null => text(0, &[]),
-            ValueRef::Integer(number) => text(1, &number.to_le_bytes()),
-            ValueRef::Real(number) => text(2, &number.to_le_bytes()),
-            ValueRef::Text(octets) => text(3, octets),
-            ValueRef::Blob(octets) => text(4, octets),
-        }
-    }
-    xxh3_64(scratch).cast_signed()
+    encode(table, columns, scratch);
+    checksum_of(scratch)
 }
 
 /// How many rows, and the XOR of their checksums.

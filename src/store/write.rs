@@ -146,17 +146,35 @@ impl<'c> Writing<'c> {
         ids: &BTreeSet<InstanceId>,
     ) -> Result<(), WriteError> {
         let key = [text(zone.as_str()), text(name.as_str())];
-        let row = |service: &Service| json(&ServiceBody::row(service));
-        let (old, new) = (before.map(row), after.map(row));
+        let row = |service: &Service| ServiceBody::row(service).as_ref().map(json);
+        let (old, new) = (before.and_then(row), after.and_then(row));
         self.put_text(Table::Services, &key, old.as_deref(), new.as_deref())?;
         for id in ids {
             let of = |service: Option<&Service>| {
                 let instance = service?.instance(id)?;
-                Some(json(&InstanceBody::from(&**instance)))
+                Some((instance.created_index, json(&InstanceBody::from(&**instance))))
             };
             let (old, new) = (of(before), of(after));
-            let key = [key[0], key[1], text(id.as_str())];
-            self.put_text(Table::Instances, &key, old.as_deref(), new.as_deref())?;
+            let row = |body| [key[0], key[1], text(id.as_str()), body];
+            match (&old, &new) {
+                (Some((old_key, old)), Some((new_key, new))) if old_key == new_key => {
+                    self.put(
+                        Table::Instances,
+                        &[number(*old_key)?],
+                        Some(&row(text(old))),
+                        Some(&row(text(new))),
+                    )?;
+                }
+                // One that went and came again within a batch is another row.
+                _ => {
+                    if let Some((key, old)) = &old {
+                        self.put(Table::Instances, &[number(*key)?], Some(&row(text(old))), None)?;
+                    }
+                    if let Some((key, new)) = &new {
+                        self.put(Table::Instances, &[number(*key)?], None, Some(&row(text(new))))?;
+                    }
+                }
+            }
         }
         let names = |service: Option<&Service>| -> BTreeMap<KnownName, i64> {
             let all = service.map_or(&[][..], |service| &service.lingering);

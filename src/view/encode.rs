@@ -48,7 +48,12 @@ impl ServiceView {
                 (label, layout.intern(&bearers), selection)
             })
             .collect();
-        let addresses: Vec<u32> = layout.v4.values.iter().map(|octets| u32::from_be_bytes(*octets)).collect();
+        let addresses: Vec<u32> = layout
+            .v4
+            .values
+            .iter()
+            .map(|octets| u32::from_be_bytes(*octets))
+            .collect();
         let v4 = layout.append(&addresses);
         let Layout {
             lists,

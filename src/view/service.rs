@@ -47,7 +47,7 @@ impl Range {
 
     /// The range of `list`, if this one's numbers in `all` begin with it.
     pub(super) fn prefix(self, all: &[u32], list: &[u32]) -> Option<Self> {
-        self.of(all).starts_with(list).then(|| Self {
+        self.of(all).starts_with(list).then_some(Self {
             start: self.start,
             len: list.len() as u32,
         })

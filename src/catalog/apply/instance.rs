@@ -157,7 +157,7 @@ impl Step {
         delete_after: Option<Delay>,
     ) -> Result<(), Rejection> {
         let (service, before) = self.find(key)?;
-        let drain = draining.then(|| Drain {
+        let drain = draining.then_some(Drain {
             since: self.now,
             delete_after,
         });

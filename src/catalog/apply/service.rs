@@ -22,7 +22,7 @@ impl Step {
         let before = self.state.zone(zone)?.services.get(name).cloned();
         let after = match &before {
             Some(service) if service.settings == *settings => return Ok(()),
-            Some(service) => self.with_settings(&*self.state.zone(zone)?.clone(), service, settings),
+            Some(service) => self.with_settings(&self.state.zone(zone)?.clone(), service, settings),
             None => {
                 let octets = zone.wire_len() + 1 + name.as_str().len();
                 if octets > NAME_OCTETS_MAX {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::super::change::{Image, Kind, Rejection};
-use super::super::limits::ZONES_MAX;
+use super::super::limits::{NAME_OCTETS_MAX, ZONES_MAX};
 use super::super::name::{ServiceName, ZoneName};
 use super::super::selection::records_differ;
 use super::super::settings::{Base, ZoneSettings};
 use super::super::state::{State, Step, Subject};
-use super::super::zone::{NAME_SERVER_LABEL, Zone};
+use super::super::zone::{MAILBOX_LABEL, NAME_SERVER_LABEL, Zone};
 
 const SUBJECT: Subject<'static> = Subject {
     kind: Kind::Zone,
@@ -76,6 +76,16 @@ impl Step {
                 field: None,
                 code: "too_many_zones",
                 message: format!("there are {ZONES_MAX} zones already, which is as many as are allowed"),
+            });
+        }
+        // The longest name that every zone has of its own is the mailbox in its SOA.
+        let octets = name.wire_len() + 1 + MAILBOX_LABEL.len();
+        if octets > NAME_OCTETS_MAX {
+            return Err(Rejection::Invalid {
+                field: "zone".into(),
+                message: format!(
+                    "{MAILBOX_LABEL}.{name} would have {octets} octets, at most 255 are allowed"
+                ),
             });
         }
         self.check_hides_nothing(name)?;

@@ -28,7 +28,8 @@ pub(in crate::store) struct ServiceBody {
     /// Left out if it is `created_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cached_until: Option<i64>,
-    /// In a row, left out if it is that of an instance: so a change of an instance leaves the service's row alone.
+    /// In a row, left out if it is that of the latest instance: so a change of an instance leaves the service's row
+    /// alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
     /// Only in images: the names without a bearer that the other image lacks.
@@ -48,12 +49,22 @@ struct KnownBody {
 }
 
 impl ServiceBody {
-    /// The body of a service's row.
-    pub(in crate::store) fn row(service: &Service) -> Self {
-        let follows = service
-            .instances
-            .iter()
-            .any(|instance| instance.index == service.index);
+    /// The body of a service's row, if it has one: if it says anything that its instances do not.
+    pub(in crate::store) fn row(service: &Service) -> Option<Self> {
+        let latest = service.instances.iter().map(|instance| instance.index).max();
+        let oldest = service.instances.iter().map(|instance| instance.created_at).min();
+        let body = Self {
+            index: unless(service.index, &latest.unwrap_or(0)),
+            ..Self::whole(service)
+        };
+        let follows = oldest == Some(service.created_at)
+            && service.settings.is_empty()
+            && body.index.is_none()
+            && body.cached_until.is_none();
+        (!follows).then_some(body)
+    }
+
+    fn whole(service: &Service) -> Self {
         Self {
             ttl: service.settings.ttl.map(Ttl::seconds),
             on_empty: service.settings.on_empty.map(Word),
@@ -61,7 +72,7 @@ impl ServiceBody {
             forget_after_ms: service.settings.forget_after.map(|delay| ms(delay.duration())),
             created_at: service.created_at.unix_ms(),
             cached_until: unless(service.cached_until.unix_ms(), &service.created_at.unix_ms()),
-            index: (!follows).then_some(service.index),
+            index: Some(service.index),
             known: Vec::new(),
         }
     }
@@ -79,7 +90,6 @@ impl ServiceBody {
         };
         let others = other.map_or(&[][..], |other| &other.lingering);
         Self {
-            index: Some(service.index),
             known: service
                 .lingering
                 .iter()
@@ -90,7 +100,25 @@ impl ServiceBody {
                 })
                 .map(known)
                 .collect(),
-            ..Self::row(service)
+            ..Self::whole(service)
+        }
+    }
+
+    /// The body of a service without a row, which has these `instances`.
+    pub(in crate::store) fn of(instances: &[Arc<Instance>]) -> Self {
+        let oldest = instances
+            .iter()
+            .map(|instance| instance.created_at.unix_ms())
+            .min();
+        Self {
+            ttl: None,
+            on_empty: None,
+            answer_limit: None,
+            forget_after_ms: None,
+            created_at: oldest.unwrap_or(0),
+            cached_until: None,
+            index: None,
+            known: Vec::new(),
         }
     }
 

@@ -254,7 +254,7 @@ fn rows_changed_by_hand_are_named() {
     for (sql, says) in [
         (
             "UPDATE instances SET body = replace(body, '192.0.2.9', '192.0.2.8')",
-            "table instances, row svc.internal web web-2",
+            "table instances, row 4 svc.internal web web-2",
         ),
         (
             "DELETE FROM instances WHERE id = 'web-2'",

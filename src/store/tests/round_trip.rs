@@ -118,25 +118,50 @@ fn a_thing_touched_often_in_one_batch_is_written_once_and_logged_each_time() {
 }
 
 #[test]
-fn a_change_of_an_instance_leaves_the_row_of_its_service_alone() {
+fn a_service_has_a_row_once_it_says_more_than_its_instances() {
     let dir = TempDir::new().expect("a folder");
     let mut book = Book::open(dir.path());
+    let rows = |book: &Book| -> Vec<String> {
+        let mut statement = book
+            .store
+            .connection
+            .prepare("SELECT body FROM services")
+            .expect("a table");
+        let bodies = statement.query_map([], |row| row.get(0)).expect("rows");
+        bodies.collect::<Result<_, _>>().expect("text")
+    };
     book.make([
         open_zones(&["svc.internal"]),
         register(key("web", "web-1"), plain(1)),
     ])
     .expect("room");
-    let row = |book: &Book| -> String {
-        let sql = "SELECT body FROM services";
-        book.store
-            .connection
-            .query_row(sql, [], |row| row.get(0))
-            .expect("a row")
-    };
-    let before = row(&book);
-    book.make([register(key("web", "web-1"), plain(2))])
+    book.make([register(key("web", "web-2"), plain(2))])
         .expect("room");
-    assert_eq!(row(&book), before);
+    assert_eq!(rows(&book).len(), 0, "it follows from its instances");
+    // The oldest goes: the service is older than what is left of it, and its index is that of the removal.
+    book.make([Change::Deregister {
+        key: key("web", "web-1"),
+        absent_is_fine: false,
+    }])
+    .expect("room");
+    let index = book.state.index;
+    assert_eq!(
+        rows(&book),
+        [format!(
+            "{{\"created_at\":{},\"index\":{index}}}",
+            START_MS + 1000
+        )]
+    );
+    book.make([register(key("web", "web-2"), plain(3))])
+        .expect("room");
+    let row = format!("{{\"created_at\":{}}}", START_MS + 1000);
+    assert_eq!(rows(&book), std::slice::from_ref(&row));
+    // From here on changes of its instances leave its row alone.
+    book.make([register(key("web", "web-2"), plain(4))])
+        .expect("room");
+    assert_eq!(rows(&book), [row]);
+    let state = book.close();
+    assert_same(&Book::open(dir.path()).state, &state);
 }
 
 #[test]
