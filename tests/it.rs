@@ -22,3 +22,5 @@ mod dns_dig;
 mod dns_transport;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/rebuild.rs"]
+mod rebuild;
