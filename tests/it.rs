@@ -24,3 +24,5 @@ mod dns_transport;
 mod crash;
 #[path = "it/rebuild.rs"]
 mod rebuild;
+#[path = "it/hostile_files.rs"]
+mod hostile_files;
