@@ -26,3 +26,5 @@ mod crash;
 mod rebuild;
 #[path = "it/hostile_files.rs"]
 mod hostile_files;
+#[path = "it/cli_serve.rs"]
+mod cli_serve;
