@@ -28,3 +28,7 @@ mod rebuild;
 mod hostile_files;
 #[path = "it/cli_serve.rs"]
 mod cli_serve;
+#[path = "it/cli_client.rs"]
+mod cli_client;
+#[path = "it/docs.rs"]
+mod docs;
