@@ -131,7 +131,7 @@ impl Addresses {
 }
 
 /// The SRV records behind a name.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Services {
     /// Whose they are.
     pub standing: Standing,
@@ -212,7 +212,10 @@ pub struct ServiceView {
     /// IPv6 addresses, each once.
     pub(super) v6: Box<[[u8; 16]]>,
     pub(super) service: Arc<Service>,
-    pub(super) protocols: [Option<Box<Services>>; 3],
+    /// The only protocol there is, if asking for it is asking for all: most services have no other.
+    pub(super) only_protocol: Option<Protocol>,
+    /// Otherwise what stands behind each protocol.
+    pub(super) protocols: Box<[(Protocol, Services)]>,
     pub(super) port_names: Box<[(PortName, Protocol, Services)]>,
     pub(super) tags: Box<[(TagLabel, Range, Selection)]>,
 }
@@ -304,7 +307,11 @@ impl ServiceView {
 
     /// `_web._tcp.Z`, if it exists.
     pub fn protocol(&self, protocol: Protocol) -> Option<&Services> {
-        self.protocols[protocol as usize].as_deref()
+        if self.only_protocol == Some(protocol) {
+            return Some(&self.own.services);
+        }
+        let found = self.protocols.iter().find(|(known, _)| *known == protocol);
+        found.map(|(_, services)| services)
     }
 
     /// `_http._tcp.web.Z`, if it exists, with the number of its name.
