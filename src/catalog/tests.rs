@@ -4,3 +4,5 @@
 pub(crate) mod fixture;
 pub(crate) mod oracle;
 pub(crate) mod random;
+
+mod lingering;
