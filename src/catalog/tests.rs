@@ -5,4 +5,9 @@ pub(crate) mod fixture;
 pub(crate) mod oracle;
 pub(crate) mod random;
 
+mod conflicts;
+mod lifetimes;
 mod lingering;
+mod preconditions;
+mod registration;
+mod serials;
