@@ -322,7 +322,7 @@ fn additional(context: Context<'_>, family: Family, member: usize, owner: Pointe
 pub(super) fn port_of_tag(
     context: Context<'_>,
     bearers: Range,
-    name: u16,
+    name: u32,
     is_srv: bool,
     reply: &mut Reply<'_>,
     scratch: &mut Scratch,
