@@ -290,7 +290,9 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
         }
     }
     if cut {
+        // Additional records go first: where answers were left out there are none.
         context.cut(reply, scratch);
+        return;
     }
     for (member, target) in &targets[..targets_len] {
         let Some(owner) = Pointer::new(*target) else { break };
