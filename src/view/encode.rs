@@ -93,7 +93,7 @@ impl ServiceView {
 /// The names below and beside a service: of living bearers and lingering.
 struct Names {
     /// With the number of the name.
-    ports: BTreeMap<(PortName, Protocol), u16>,
+    ports: BTreeMap<(PortName, Protocol), u32>,
     /// With the members that bear the tag, by id.
     tags: BTreeMap<TagLabel, Vec<u32>>,
 }
@@ -124,7 +124,7 @@ impl Names {
             }
         }
         for (number, at) in names.ports.values_mut().enumerate() {
-            *at = number as u16;
+            *at = number as u32;
         }
         names
     }

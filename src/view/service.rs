@@ -180,8 +180,8 @@ pub struct PortView {
     pub(super) id: u32,
     /// Number of the member.
     pub member: u16,
-    /// Number of the name in `port_names`.
-    pub name: u16,
+    /// Number of the name in `port_names`: a service may have a quarter of a million.
+    pub name: u32,
     /// The port.
     pub number: u16,
     /// Octets of the member's id.
@@ -315,7 +315,7 @@ impl ServiceView {
     }
 
     /// `_http._tcp.web.Z`, if it exists, with the number of its name.
-    pub fn port(&self, name: &[u8], protocol: Protocol) -> Option<(u16, &Services)> {
+    pub fn port(&self, name: &[u8], protocol: Protocol) -> Option<(u32, &Services)> {
         let key = |entry: &(PortName, Protocol, Services)| {
             entry
                 .0
@@ -325,7 +325,7 @@ impl ServiceView {
                 .then_with(|| entry.1.cmp(&protocol))
         };
         let at = self.port_names.binary_search_by(key).ok()?;
-        Some((at as u16, &self.port_names[at].2))
+        Some((at as u32, &self.port_names[at].2))
     }
 
     /// `canary.web.Z`, if it exists, with the members that bear the tag in the order of tier and ring.
