@@ -315,6 +315,8 @@ impl Deadlines {
     /// Looks at the deadline of a lease again: whether it has passed. If so, a renewal from now on answers
     /// [`Renewal::Lapsed`] until the lapse is committed, and then revived, or taken back by [`Self::undo_lapse`].
     pub fn begin_lapse(&self, key: &InstanceKey) -> bool {
+        // The process may have been paused since the deadline was found to have passed, and renewed after that.
+        self.clock.tick();
         let now = self.clock.running();
         let mut shard = self.shard(key);
         let Some((key, entry)) = shard
