@@ -7,3 +7,24 @@ mod support;
 
 #[path = "it/house.rs"]
 mod house;
+
+#[path = "it/dns_names.rs"]
+mod dns_names;
+#[path = "it/wire.rs"]
+mod wire;
+#[path = "it/dns_sizes.rs"]
+mod dns_sizes;
+#[path = "it/dns_gate.rs"]
+mod dns_gate;
+#[path = "it/dns_dig.rs"]
+mod dns_dig;
+#[path = "it/dns_transport.rs"]
+mod dns_transport;
+#[path = "it/crash.rs"]
+mod crash;
+#[path = "it/rebuild.rs"]
+mod rebuild;
+#[path = "it/hostile_files.rs"]
+mod hostile_files;
+#[path = "it/cli_serve.rs"]
+mod cli_serve;

@@ -206,12 +206,17 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut check = check_beside_serving(&config.data_dir, check_stop.clone());
     greeting::print(&server, &config.zones[0]);
 
+    let mut is_checked = false;
     let outcome = loop {
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
             _ = hangup.recv() => reload(&server.gate),
-            Ok(damage) = &mut check => break Err(Error::Storage(damage)),
+            // Once only: a receiver that has given its verdict must not be asked again.
+            damage = &mut check, if !is_checked => match damage {
+                Ok(damage) => break Err(Error::Storage(damage)),
+                Err(_) => is_checked = true,
+            },
         }
     };
     tracing::info!("stopping");

@@ -105,6 +105,12 @@ impl Launch {
             .unwrap_or_else(|failure| panic!("the program did not start: {failure:?}"))
     }
 
+    /// Starts it where it may end by itself before it listens; then gives how.
+    #[track_caller]
+    pub(crate) fn try_start(self) -> Result<Program, Finished> {
+        self.start_in(Folder::new())
+    }
+
     /// Starts it where it must end by itself before it listens; gives how.
     #[track_caller]
     pub(crate) fn start_and_fail(self) -> Finished {
