@@ -246,6 +246,19 @@ impl Deadlines {
             return;
         };
         let key = (zone.clone(), name.clone());
+        let after = in_zone.forget_after(&service.settings);
+        let same = |known: &Lingering| {
+            let names = known.names.iter().map(|(name, since, _)| (name, *since));
+            known.after == after && names.eq(service.lingering.iter().map(|other| (&other.name, other.since)))
+        };
+        // Most changes of a service leave its lingering names as they are.
+        if forgetting
+            .services
+            .get(&key)
+            .is_some_and(|known| known.queued.is_some() && same(known))
+        {
+            return;
+        }
         let known = forgetting.services.remove(&key);
         let (known_names, queued) = known.map_or((Vec::new(), None), |known| (known.names, known.queued));
         let begun: HashMap<_, _> = known_names
@@ -261,7 +274,6 @@ impl Deadlines {
                 (key.0, key.1, begun)
             })
             .collect();
-        let after = in_zone.forget_after(&service.settings);
         forgetting
             .services
             .insert(key.clone(), Lingering { after, names, queued });
@@ -315,6 +327,8 @@ impl Deadlines {
     /// Looks at the deadline of a lease again: whether it has passed. If so, a renewal from now on answers
     /// [`Renewal::Lapsed`] until the lapse is committed, and then revived, or taken back by [`Self::undo_lapse`].
     pub fn begin_lapse(&self, key: &InstanceKey) -> bool {
+        // The process may have been paused since the deadline was found to have passed, and renewed after that.
+        self.clock.tick();
         let now = self.clock.running();
         let mut shard = self.shard(key);
         let Some((key, entry)) = shard

@@ -366,6 +366,10 @@ impl Thread {
         if outcome.is_ok() {
             *state = attempt;
             renewed.extend(renews);
+        } else {
+            for key in lapses.drain(..) {
+                self.deadlines.undo_lapse(&key);
+            }
         }
         Tried {
             reply,

@@ -22,7 +22,7 @@ pub(super) enum Found<'a> {
     /// `_web._tcp.Z` or `_http._tcp.web.Z`.
     Services(&'a ServiceView, &'a Services),
     /// `_http._tcp.canary.web.Z`: the bearers of the tag, and the number of the port's name.
-    PortOfTag(&'a ServiceView, Range, u16),
+    PortOfTag(&'a ServiceView, Range, u32),
 }
 
 /// The longest zone that matches. At most one look-up for each number of labels that a zone has.

@@ -26,7 +26,7 @@ pub struct Scratch {
     seen: Vec<u64>,
     /// Records that are chosen from, where no list of them is kept.
     pub(super) gathered: Vec<u32>,
-    /// Records of answers that not even 65,535 octets hold.
+    /// Answers that not even 65,535 octets held whole.
     pub left_out: u64,
 }
 

@@ -290,7 +290,9 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
         }
     }
     if cut {
+        // Additional records go first: where answers were left out there are none.
         context.cut(reply, scratch);
+        return;
     }
     for (member, target) in &targets[..targets_len] {
         let Some(owner) = Pointer::new(*target) else { break };
@@ -315,7 +317,7 @@ fn additional(context: Context<'_>, family: Family, member: usize, owner: Pointe
 pub(super) fn port_of_tag(
     context: Context<'_>,
     bearers: Range,
-    name: u16,
+    name: u32,
     is_srv: bool,
     reply: &mut Reply<'_>,
     scratch: &mut Scratch,

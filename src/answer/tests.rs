@@ -3,8 +3,10 @@
 
 mod wire;
 
+mod allocations;
 mod apex;
 mod existence;
+mod hostile;
 mod hosts;
 mod limit;
 mod on_empty;

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const INSTANCES_MAX: usize = 4096;
 /// Zones. More is a conflict.
 pub const ZONES_MAX: usize = 1000;
+/// Names of deleted zones whose last serial is kept. Past it, only zones of those names can be created: a conflict.
+pub const RETIRED_ZONES_MAX: usize = 100_000;
 /// Addresses of an instance.
 pub const ADDRESSES_MAX: usize = 64;
 /// Ports of an instance.

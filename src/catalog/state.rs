@@ -171,7 +171,11 @@ impl Step {
             return Ok(());
         }
         let mut by_age: Vec<&Lingering> = before.lingering.iter().collect();
-        by_age.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.name.cmp(&b.name)));
+        // The service's own name goes last: every other stands below it.
+        by_age.sort_by_key(|lingering| {
+            let is_own = lingering.name == KnownName::Service;
+            (is_own, lingering.since, &lingering.name)
+        });
         let dropped: Vec<_> = by_age
             .into_iter()
             .take(over)

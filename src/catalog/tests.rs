@@ -4,3 +4,10 @@
 pub(crate) mod fixture;
 pub(crate) mod oracle;
 pub(crate) mod random;
+
+mod conflicts;
+mod lifetimes;
+mod lingering;
+mod preconditions;
+mod registration;
+mod serials;

@@ -17,12 +17,18 @@ impl ServiceView {
         let mut layout = Layout::of(&service, &names);
         let everyone = layout.order.clone();
         let own = layout.selection(&everyone);
-        let mut protocols = [None, None, None];
+        let mut protocols = Vec::new();
         for protocol in Protocol::ALL {
             if names.ports.keys().any(|(_, known)| *known == protocol) {
-                let services = layout.services(&everyone, Of::Protocol(protocol));
-                protocols[protocol as usize] = Some(Box::new(services));
+                protocols.push((protocol, layout.services(&everyone, Of::Protocol(protocol))));
             }
+        }
+        let mut only_protocol = None;
+        if let [(protocol, services)] = protocols[..]
+            && services == own.services
+        {
+            only_protocol = Some(protocol);
+            protocols.clear();
         }
         let port_names = names
             .ports
@@ -75,7 +81,8 @@ impl ServiceView {
             members: members.into(),
             ports: ports.into(),
             own,
-            protocols,
+            only_protocol,
+            protocols: protocols.into(),
             port_names,
             tags,
             service,
@@ -86,7 +93,7 @@ impl ServiceView {
 /// The names below and beside a service: of living bearers and lingering.
 struct Names {
     /// With the number of the name.
-    ports: BTreeMap<(PortName, Protocol), u16>,
+    ports: BTreeMap<(PortName, Protocol), u32>,
     /// With the members that bear the tag, by id.
     tags: BTreeMap<TagLabel, Vec<u32>>,
 }
@@ -117,7 +124,7 @@ impl Names {
             }
         }
         for (number, at) in names.ports.values_mut().enumerate() {
-            *at = number as u16;
+            *at = number as u32;
         }
         names
     }

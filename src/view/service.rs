@@ -131,7 +131,7 @@ impl Addresses {
 }
 
 /// The SRV records behind a name.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Services {
     /// Whose they are.
     pub standing: Standing,
@@ -180,8 +180,8 @@ pub struct PortView {
     pub(super) id: u32,
     /// Number of the member.
     pub member: u16,
-    /// Number of the name in `port_names`.
-    pub name: u16,
+    /// Number of the name in `port_names`: a service may have a quarter of a million.
+    pub name: u32,
     /// The port.
     pub number: u16,
     /// Octets of the member's id.
@@ -212,7 +212,10 @@ pub struct ServiceView {
     /// IPv6 addresses, each once.
     pub(super) v6: Box<[[u8; 16]]>,
     pub(super) service: Arc<Service>,
-    pub(super) protocols: [Option<Box<Services>>; 3],
+    /// The only protocol there is, if asking for it is asking for all: most services have no other.
+    pub(super) only_protocol: Option<Protocol>,
+    /// Otherwise what stands behind each protocol.
+    pub(super) protocols: Box<[(Protocol, Services)]>,
     pub(super) port_names: Box<[(PortName, Protocol, Services)]>,
     pub(super) tags: Box<[(TagLabel, Range, Selection)]>,
 }
@@ -304,11 +307,15 @@ impl ServiceView {
 
     /// `_web._tcp.Z`, if it exists.
     pub fn protocol(&self, protocol: Protocol) -> Option<&Services> {
-        self.protocols[protocol as usize].as_deref()
+        if self.only_protocol == Some(protocol) {
+            return Some(&self.own.services);
+        }
+        let found = self.protocols.iter().find(|(known, _)| *known == protocol);
+        found.map(|(_, services)| services)
     }
 
     /// `_http._tcp.web.Z`, if it exists, with the number of its name.
-    pub fn port(&self, name: &[u8], protocol: Protocol) -> Option<(u16, &Services)> {
+    pub fn port(&self, name: &[u8], protocol: Protocol) -> Option<(u32, &Services)> {
         let key = |entry: &(PortName, Protocol, Services)| {
             entry
                 .0
@@ -318,7 +325,7 @@ impl ServiceView {
                 .then_with(|| entry.1.cmp(&protocol))
         };
         let at = self.port_names.binary_search_by(key).ok()?;
-        Some((at as u16, &self.port_names[at].2))
+        Some((at as u32, &self.port_names[at].2))
     }
 
     /// `canary.web.Z`, if it exists, with the members that bear the tag in the order of tier and ring.

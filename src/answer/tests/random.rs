@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::wire::*;
+use crate::answer::Transport;
 use crate::catalog::tests::fixture::*;
 use crate::catalog::tests::oracle::{self, Table};
 use crate::catalog::tests::random::{LABELS, ZONES, operation, seeds};
@@ -31,6 +32,28 @@ fn names(table: &Table, apex: &str, random: &mut fastrand::Rng) -> Vec<String> {
         names.push(format!("{}.{apex}", labels.join(".")));
     }
     names
+}
+
+/// Without EDNS: all of an RRset, or with TC a part of it that is as large as fits.
+fn small_agrees(resolver: &mut Resolver, table: &Table) -> Result<(), TestCaseError> {
+    (resolver.transport, resolver.edns) = (Transport::Udp, None);
+    for (name, node) in table {
+        for (rtype, (_, wanted)) in &node.sets {
+            if matches!(*rtype, SOA | NS | TXT) {
+                continue;
+            }
+            let reply = resolver.ask(&format!("{name}."), *rtype);
+            let got = reply.set();
+            prop_assert!(got.is_subset(wanted), "{} {}", name, rtype);
+            prop_assert_eq!(reply.tc, got != *wanted, "{} {}", name, rtype);
+            if reply.tc {
+                let longest = 12 + 6 + name.len() + 12;
+                prop_assert!(reply.octets.len() + longest > 512, "{} {}", name, rtype);
+            }
+        }
+    }
+    (resolver.transport, resolver.edns) = (Transport::Tcp, Some(1232));
+    Ok(())
 }
 
 fn agrees_with_oracle(catalog: &Catalog, snapshot: Arc<Snapshot>, seed: u64) -> Result<(), TestCaseError> {
@@ -60,6 +83,7 @@ fn agrees_with_oracle(catalog: &Catalog, snapshot: Arc<Snapshot>, seed: u64) -> 
                 agrees(&mut resolver, &table, &apex, &below, qtype).map_err(TestCaseError::fail)?;
             }
         }
+        small_agrees(&mut resolver, &table)?;
         let reply = resolver.ask(&format!("{apex}."), SOA);
         prop_assert_eq!(reply.serial, Some(zone.serial));
     }

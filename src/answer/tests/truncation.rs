@@ -96,6 +96,19 @@ fn additional_goes_first_whole_rrsets_and_without_tc() {
 }
 
 #[test]
+fn a_cut_answer_brings_no_additional() {
+    let mut resolver = Resolver::of(&crowd(300)).udp(Some(1232));
+    for size in (512..1232).step_by(5) {
+        resolver.edns = Some(size);
+        let reply = resolver.ask("web", SRV);
+        assert!(
+            reply.tc && reply.additional.is_empty(),
+            "{size}: additional records go first"
+        );
+    }
+}
+
+#[test]
 fn at_most_32_targets_bring_additionals() {
     let mut catalog = crowd(40);
     let mut resolver = Resolver::of(&catalog);

@@ -1,5 +1,6 @@
 //! Services: settings, removal, and the names that are forgotten.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -113,10 +114,10 @@ impl Step {
         if self.state.service(zone, name).is_err() {
             return Ok(());
         }
+        let due: HashSet<(&KnownName, Timestamp)> =
+            names.iter().map(|(name, since)| (name, *since)).collect();
         self.forget(zone, name, |lingering| {
-            names
-                .iter()
-                .any(|(name, since)| *name == lingering.name && *since == lingering.since)
+            due.contains(&(&lingering.name, lingering.since))
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::change::{Image, Kind, Rejection};
-use super::super::limits::{NAME_OCTETS_MAX, ZONES_MAX};
+use super::super::limits::{NAME_OCTETS_MAX, RETIRED_ZONES_MAX, ZONES_MAX};
 use super::super::name::{ServiceName, ZoneName};
 use super::super::selection::records_differ;
 use super::super::settings::{Base, ZoneSettings};
@@ -76,6 +76,16 @@ impl Step {
                 field: None,
                 code: "too_many_zones",
                 message: format!("there are {ZONES_MAX} zones already, which is as many as are allowed"),
+            });
+        }
+        if self.state.retired.len() >= RETIRED_ZONES_MAX && !self.state.retired.contains_key(name) {
+            return Err(Rejection::Conflict {
+                field: None,
+                code: "too_many_retired_zones",
+                message: format!(
+                    "the serials of {RETIRED_ZONES_MAX} deleted zones are kept, which is as many as are allowed; \
+                     use a name that was a zone before"
+                ),
             });
         }
         // The longest name that every zone has of its own is the mailbox in its SOA.

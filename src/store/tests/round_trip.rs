@@ -154,12 +154,12 @@ fn a_service_has_a_row_once_it_says_more_than_its_instances() {
     );
     book.make([register(key("web", "web-2"), plain(3))])
         .expect("room");
-    let row = format!("{{\"created_at\":{}}}", START_MS + 1000);
-    assert_eq!(rows(&book), std::slice::from_ref(&row));
+    let settled = [format!("{{\"created_at\":{}}}", START_MS + 1000)];
+    assert_eq!(rows(&book), settled);
     // From here on changes of its instances leave its row alone.
     book.make([register(key("web", "web-2"), plain(4))])
         .expect("room");
-    assert_eq!(rows(&book), [row]);
+    assert_eq!(rows(&book), settled);
     let state = book.close();
     assert_same(&Book::open(dir.path()).state, &state);
 }

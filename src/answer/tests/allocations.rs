@@ -1,0 +1,180 @@
+//! A question of ours allocates nothing: counted for each thread by an allocator of this test binary.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use super::wire::*;
+use crate::answer::*;
+use crate::catalog::tests::fixture::*;
+use crate::catalog::{OnEmpty, ServiceSettings, Status};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: each call is handed to the system's allocator as it came; a thread's own counter needs neither allocation
+// nor destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        COUNT.set(COUNT.get() + 1);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, octets: usize) -> *mut u8 {
+        COUNT.set(COUNT.get() + 1);
+        unsafe { System.realloc(pointer, layout, octets) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often `work` allocates or frees.
+fn counted(work: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+#[test]
+fn the_count_counts() {
+    assert_eq!(counted(|| drop(std::hint::black_box(Box::new(1)))), 2);
+}
+
+fn catalog() -> Catalog {
+    let mut catalog = Catalog::new();
+    for service in ["web", "few"] {
+        let limit = if service == "few" { 5 } else { 0 };
+        catalog.set_service(
+            service,
+            ServiceSettings {
+                answer_limit: Some(limit),
+                on_empty: Some(OnEmpty::All),
+                ..Default::default()
+            },
+        );
+        for number in 1..=200 {
+            catalog.register(
+                &format!("i{number}.{service}"),
+                at(&format!("192.0.2.{} 2001:db8::{number:x}", number % 199 + 1))
+                    .ports("main 80, http 8080, dns 53/udp")
+                    .tags("v2")
+                    .meta(&[("version", "2")])
+                    .tier(number % 3, number % 5),
+            );
+        }
+    }
+    catalog.register("a.small", at("192.0.2.1 2001:db8::1").ports("http 80").tags("v2"));
+    catalog.register("b.small", at("192.0.2.2").ports("http 80").tags("v2"));
+    catalog.register(
+        "a.open",
+        at("192.0.2.1")
+            .ports("http 80")
+            .tags("v2")
+            .status(Status::Critical),
+    );
+    catalog
+}
+
+#[test]
+fn no_question_allocates() {
+    let snapshot = Snapshot::of(catalog().state);
+    let mut scratch = Scratch::seeded(3);
+    let mut out = vec![0; TCP_MESSAGE_MAX];
+    let names = [
+        "small.svc.internal",
+        "web.svc.internal",
+        "few.svc.internal",
+        "open.svc.internal",
+        "v2.web.svc.internal",
+        "v2.few.svc.internal",
+        "_http._tcp.web.svc.internal",
+        "_http._tcp.few.svc.internal",
+        "_http._tcp.v2.web.svc.internal",
+        "_http._tcp.v2.few.svc.internal",
+        "_web._udp.svc.internal",
+        "i7.web.svc.internal",
+        "i7.web.SVC.internal",
+        "_tcp.svc.internal",
+        "svc.internal",
+        "ns.svc.internal",
+        "nothing.svc.internal",
+        "a.b.c.d.web.svc.internal",
+        "example.org",
+        "",
+    ];
+    let mut replies = 0;
+    for name in names {
+        for qtype in [A, AAAA, SRV, TXT, ANY, SOA, NS, OTHERS[0], 252, 250] {
+            for edns in [None, Some(1232)] {
+                let packet = query(&name_wire(name), qtype, edns);
+                for transport in [Transport::Udp, Transport::Tcp] {
+                    for client in ["198.51.100.1", "2001:db8::1"] {
+                        let asked = Asked {
+                            client: client.parse().unwrap(),
+                            transport,
+                            udp_payload_max: UDP_PAYLOAD_DEFAULT,
+                        };
+                        let mut outcome = Outcome::Drop;
+                        let count = counted(|| {
+                            outcome = answer(&snapshot, &packet, &asked, &mut scratch, &mut out);
+                        });
+                        assert_eq!(count, 0, "{name} {qtype} {edns:?} {transport:?}");
+                        assert!(matches!(outcome, Outcome::Reply(_)));
+                        replies += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(replies, names.len() * 10 * 8);
+}
+
+#[test]
+fn the_largest_service_allocates_no_more() {
+    let mut catalog = Catalog::new();
+    for number in 0..4096_u32 {
+        let address = std::net::Ipv4Addr::from(0x0a00_0000 + number).to_string();
+        let change = register(
+            &format!("i{number}.web"),
+            at(&format!("192.0.2.1 {address}").replace("10.0.0.0", "10.1.0.0"))
+                .ports("a 1, b 2")
+                .tags("v2"),
+        );
+        catalog.state.apply(&change.into(), BEGIN).unwrap();
+    }
+    let mut scratch = Scratch::seeded(3);
+    let mut out = vec![0; TCP_MESSAGE_MAX];
+    for limit in [0, 1, 4000, 4095, 4096, 10_000] {
+        catalog.set_service(
+            "web",
+            ServiceSettings {
+                answer_limit: Some(limit),
+                ..Default::default()
+            },
+        );
+        let snapshot = Snapshot::of(catalog.state.clone());
+        for (name, qtype) in [("web", A), ("web", SRV), ("v2.web", SRV), ("_a._tcp.v2.web", SRV)] {
+            let packet = query(&name_wire(&format!("{name}.svc.internal")), qtype, Some(1232));
+            for transport in [Transport::Udp, Transport::Tcp] {
+                let asked = Asked {
+                    client: [198, 51, 100, 1].into(),
+                    transport,
+                    udp_payload_max: UDP_PAYLOAD_DEFAULT,
+                };
+                let count = counted(|| {
+                    std::hint::black_box(answer(&snapshot, &packet, &asked, &mut scratch, &mut out));
+                });
+                assert_eq!(count, 0, "{name} {qtype} {transport:?} {limit}");
+            }
+        }
+    }
+}
