@@ -32,3 +32,7 @@ mod cli_serve;
 mod cli_client;
 #[path = "it/docs.rs"]
 mod docs;
+#[path = "it/leases.rs"]
+mod leases;
+#[path = "it/trouble.rs"]
+mod trouble;

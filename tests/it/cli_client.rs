@@ -1,5 +1,6 @@
 //! The commands that ask a running server, each with the real one: what they do, say and exit with.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -490,11 +491,26 @@ fn what_is_wrong_is_named_with_the_right_code() {
         2,
         &["nonsense", "--server"],
     );
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let somebody = format!("http://{}", listener.local_addr().unwrap());
+    let talker = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let page = "<html>hello</html>";
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}",
+            page.len()
+        )
+        .unwrap();
+        // Read to the end, or the close would be a reset.
+        std::io::copy(&mut stream, &mut std::io::sink()).ok();
+    });
     is_failure(
-        &run(["services", "--server", &format!("http://{}", program.dns)]),
+        &run(["services", "--server", &somebody]),
         1,
-        &[],
+        &["not JSON", "--server"],
     );
+    talker.join().unwrap();
 }
 
 #[test]

@@ -1046,3 +1046,95 @@ fn any_is_answered_with_one_rrset() {
     nodata(program.dns, ZONE, &name("_tcp.web"), Type::ANY);
     nxdomain(program.dns, ZONE, &name("nothing"), Type::ANY);
 }
+
+#[test]
+fn what_would_hide_another_is_refused() {
+    let program = Program::start();
+    register(
+        &program,
+        "web",
+        "a",
+        json!({"address": "192.0.2.1", "tags": ["blue"]}),
+    );
+    let conflict = |path: &str, body: Value| {
+        let response = program.client().put(path, &body);
+        assert_eq!(response.status, 409, "{path}: {}", response.text());
+    };
+    let address = json!({"address": "192.0.2.2"});
+    // A zone where a service is, a service where a zone is, an id that is a living tag, a tag that is a living id.
+    conflict(&format!("/v1/zones/web.{ZONE}"), json!({}));
+    accepted(
+        program
+            .client()
+            .put(&format!("/v1/zones/inner.{ZONE}"), &json!({})),
+    );
+    conflict("/v1/services/inner/instances/a", address.clone());
+    conflict("/v1/services/web/instances/blue", address.clone());
+    conflict(
+        "/v1/services/web/instances/b",
+        json!({"address": "192.0.2.2", "tags": ["A"]}),
+    );
+    conflict("/v1/services/ns/instances/a", address);
+    holds(&program, "web", Type::A, &["192.0.2.1"]);
+    // At a start too: the flag is told.
+    let hidden = Launch::new().arguments(["--zone", ZONE, "--zone", "web.svc.internal"]);
+    let stopped = program.terminate(Duration::from_secs(5));
+    let finished = hidden.clone().data_dir(&stopped.data_dir).start_and_fail();
+    assert_eq!(finished.code, Some(2), "{finished:?}");
+    assert!(
+        finished.stderr.contains("--zone") && finished.stderr.contains("web"),
+        "{}",
+        finished.stderr
+    );
+}
+
+#[test]
+fn a_host_name_goes_before_a_tag_that_lingers() {
+    let program = Program::start();
+    register(
+        &program,
+        "web",
+        "a",
+        json!({"address": "192.0.2.1", "tags": ["blue"]}),
+    );
+    register(&program, "web", "a", json!({"address": "192.0.2.1"}));
+    nodata(program.dns, ZONE, &name("blue.web"), Type::A);
+    register(&program, "web", "blue", json!({"address": "192.0.2.2"}));
+    holds(&program, "blue.web", Type::A, &["192.0.2.2"]);
+    delete(&program, "web/instances/blue");
+    nodata(program.dns, ZONE, &name("blue.web"), Type::A);
+}
+
+#[test]
+fn a_service_knows_at_most_4096_names_without_bearers_and_forgets_the_oldest() {
+    let program = Program::start();
+    let with_tags = |from: u32| {
+        let tags: Vec<String> = (from..from + 64).map(|n| format!("t{n}")).collect();
+        json!({"op": "register", "service": "web", "id": "a", "address": "192.0.2.1", "tags": tags})
+    };
+    let turn = |from: u32, to: u32| {
+        let operations: Vec<Value> = (from..to).step_by(64).map(with_tags).collect();
+        accepted(
+            program
+                .client()
+                .post("/v1/batch", &json!({ "operations": operations })),
+        );
+    };
+    // 64 tags live, and 4,096 linger.
+    // The first 64 are older than the others by more than the clock's grain.
+    turn(0, 128);
+    std::thread::sleep(Duration::from_millis(5));
+    turn(128, 4096 + 64);
+    nodata(program.dns, ZONE, &name("t0.web"), Type::A);
+    nodata(program.dns, ZONE, &name("t4095.web"), Type::A);
+    holds(&program, "t4096.web", Type::A, &["192.0.2.1"]);
+    turn(4096 + 64, 4096 + 128);
+    // The next 64 push the oldest 64 out.
+    nxdomain(program.dns, ZONE, &name("t0.web"), Type::A);
+    nxdomain(program.dns, ZONE, &name("t63.web"), Type::A);
+    nodata(program.dns, ZONE, &name("t64.web"), Type::A);
+    nodata(program.dns, ZONE, &name("t4096.web"), Type::A);
+    let program = program.kill_and_restart();
+    nxdomain(program.dns, ZONE, &name("t63.web"), Type::A);
+    nodata(program.dns, ZONE, &name("t64.web"), Type::A);
+}

@@ -1,0 +1,206 @@
+//! The machine fails the server: a lock on its file, no room on its disk, no descriptors. DNS answers all the while,
+//! writes are refused as the contract says, and all is well again without a restart.
+
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::support::dns::{Query, Type, ask, ask_tcp};
+use crate::support::program::{Folder, Launch, Program, run};
+use crate::wire::{ZONE, answers, honest, register, still_answers};
+
+#[test]
+fn another_process_that_locks_the_file_delays_writes_and_nothing_else() {
+    let program = Program::start();
+    honest(&program);
+    let other = rusqlite::Connection::open(program.data_dir.join("callsign.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let began = Instant::now();
+    let client = program.client();
+    std::thread::scope(|scope| {
+        let write =
+            scope.spawn(|| client.put("/v1/services/web/instances/a", &json!({"address": "192.0.2.1"})));
+        while !write.is_finished() {
+            still_answers(program.dns);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let refused = write.join().unwrap().expect(503);
+        assert!(refused.header("retry-after").is_some());
+    });
+    assert!(
+        began.elapsed() < Duration::from_secs(6),
+        "503 after {:?}",
+        began.elapsed()
+    );
+    let ready = program.client().get("/readyz").expect(503);
+    assert!(ready.text().contains("lock"), "{}", ready.text());
+    program.client().get("/readyz?only=dns").expect(200);
+    // Reading beside it works.
+    assert_eq!(
+        run(["dump", "--data-dir", program.data_dir.to_str().unwrap()]).code,
+        Some(0)
+    );
+    program.client().get("/v1/services").expect(200);
+    other.execute_batch("ROLLBACK").unwrap();
+    register(&program, "web", "a", json!({"address": "192.0.2.1"}));
+    assert_eq!(answers(program.dns, &format!("web.{ZONE}"), Type::A).len(), 1);
+    program.client().get("/readyz").expect(200);
+}
+
+/// The processor time that a process has used, in ticks of 10 ms (proc(5): fields 14 and 15).
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("read what the process used");
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+#[test]
+fn without_descriptors_it_answers_and_does_not_spin() {
+    let program = Program::start();
+    honest(&program);
+    let pid = program.pid();
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .expect("read its descriptors")
+        .count();
+    let limit = format!("--nofile={}", open + 10);
+    let limited = Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &limit])
+        .status();
+    if !limited.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: prlimit is not there or may not, so running out of descriptors was not tested");
+        return;
+    }
+    let idle: Vec<_> = (0..60)
+        .filter_map(|_| TcpStream::connect(program.dns).ok())
+        .collect();
+    let idle_http: Vec<_> = (0..20)
+        .filter_map(|_| TcpStream::connect(program.http).ok())
+        .collect();
+    let (began, used) = (Instant::now(), ticks(pid));
+    while began.elapsed() < Duration::from_millis(1500) {
+        let reply = ask(program.dns, &Query::new(&format!("honest.{ZONE}"), Type::A));
+        assert_eq!(reply.answers.len(), 1);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let used = ticks(pid) - used;
+    assert!(used < 60, "{used} ticks of 10 ms in 1.5 s: it spins");
+    drop((idle, idle_http));
+    // A TCP client comes through again, without a restart.
+    let began = Instant::now();
+    while TcpStream::connect(program.http).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+    assert_eq!(
+        ask_tcp(program.dns, &Query::new(ZONE, Type::SOA)).answers.len(),
+        1
+    );
+    register(&program, "web", "a", json!({"address": "192.0.2.1"}));
+}
+
+/// A file system of its own with so many octets; unmounted at the end.
+struct SmallDisk(Folder);
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        let folder = Folder::new();
+        let path = folder.path().to_str()?.to_string();
+        let options = format!("size={size}");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs", &path])
+            .output();
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_until_there_is_room() {
+    let Some(disk) = SmallDisk::new("16m") else {
+        println!("SKIPPED: nothing can be mounted here, so a full disk was not tested");
+        return;
+    };
+    let ballast = disk.0.path().join("ballast");
+    let program = Launch::new().data_dir(&disk.0.path().join("data")).start();
+    honest(&program);
+    for id in ["a", "b"] {
+        register(
+            &program,
+            "web",
+            id,
+            json!({"address": "192.0.2.1", "lease": "1h"}),
+        );
+    }
+    // Whatever is left goes to somebody else.
+    let filled = std::fs::write(&ballast, vec![1; 32 << 20]);
+    assert!(filled.is_err());
+    let client = program.client();
+    let mut written = 0;
+    let refused = loop {
+        let body = json!({"address": "192.0.2.9", "meta": {"k": "v".repeat(4000)}});
+        let response = client.put(&format!("/v1/services/big/instances/i{written}"), &body);
+        if response.status != 201 {
+            break response;
+        }
+        written += 1;
+        assert!(written < 10_000, "the disk does not get full");
+    };
+    refused.expect_problem(507, "disk_full");
+    still_answers(program.dns);
+    let ready = client.get("/readyz").expect(503);
+    assert!(ready.text().contains("full"), "{}", ready.text());
+    client.get("/readyz?only=dns").expect(200);
+    assert_eq!(
+        client
+            .request("PUT", "/v1/services/web/instances/a/heartbeat", &[], None)
+            .status,
+        204
+    );
+    // Deregistration still works, and what it does is seen.
+    client.delete("/v1/services/web/instances/a").expect(204);
+    assert_eq!(
+        client.get("/v1/services/web/instances").json()["instances"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    // The rest does not, not even in the room that was kept for it.
+    let small = json!({"address": "192.0.2.1"});
+    client
+        .put("/v1/services/web/instances/c", &small)
+        .expect_problem(507, "disk_full");
+    // In one batch with others, too.
+    let both = json!({"operations": [
+        {"op": "deregister", "service": "web", "id": "b"},
+        {"op": "register", "service": "web", "id": "c", "address": "192.0.2.1"},
+    ]});
+    client.post("/v1/batch", &both).expect_problem(507, "disk_full");
+    for n in 0..written.min(50) {
+        client
+            .delete(&format!("/v1/services/big/instances/i{n}"))
+            .expect(204);
+    }
+    still_answers(program.dns);
+    // Room again: everything works, without a restart.
+    std::fs::remove_file(&ballast).unwrap();
+    client.put("/v1/services/web/instances/c", &small).expect(201);
+    client.get("/readyz").expect(200);
+    let program = program.kill_and_restart();
+    let ids = program.client().get("/v1/services/web/instances").json();
+    let ids: Vec<&str> = ids["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|i| i["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["b", "c"]);
+    assert_eq!(program.terminate(Duration::from_secs(5)).code(), Some(0));
+}
