@@ -4,11 +4,12 @@
 //! is none. A wake-up that comes much too late was a pause of the process: the clock takes it out before anything
 //! is judged by it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::clock::{Alarm, Clock, TICK};
+use crate::clock::{Alarm, Clock, Running, TICK};
 use crate::lease::Deadlines;
 use crate::writer::{Refusal, Request, Writer};
 
@@ -20,7 +21,31 @@ const CHANGES_MAX: usize = 256;
 pub struct Handle {
     stop: Arc<AtomicBool>,
     alarm: Arc<Alarm>,
+    clock: Clock,
+    looked: Arc<Looked>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Until when the deadlines were looked at and nothing was due any more.
+#[derive(Debug, Default)]
+struct Looked {
+    until: Mutex<Option<Running>>,
+    moved: Condvar,
+}
+
+impl Handle {
+    /// Waits, at most for `limit`, until whatever is due now is committed; whether it came to that. For tests that
+    /// move the clock: they wait for the event instead of sleeping.
+    pub fn settle(&self, limit: Duration) -> bool {
+        let now = self.clock.running();
+        self.alarm.ring();
+        let until = self.looked.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .looked
+            .moved
+            .wait_timeout_while(until, limit, |until| *until < Some(now));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
 }
 
 /// Starts the thread; `alarm` is the one that `deadlines` rings.
@@ -35,11 +60,13 @@ pub fn start(
 ) -> std::io::Result<Handle> {
     clock.wake(&alarm);
     let stop = Arc::new(AtomicBool::new(false));
+    let looked = Arc::new(Looked::default());
     let expiry = Expiry {
         deadlines,
         alarm: alarm.clone(),
         writer,
-        clock,
+        clock: clock.clone(),
+        looked: looked.clone(),
         stop: stop.clone(),
     };
     let thread = std::thread::Builder::new()
@@ -48,6 +75,8 @@ pub fn start(
     Ok(Handle {
         stop,
         alarm,
+        clock,
+        looked,
         thread: Some(thread),
     })
 }
@@ -69,6 +98,7 @@ struct Expiry {
     alarm: Arc<Alarm>,
     writer: Writer,
     clock: Clock,
+    looked: Arc<Looked>,
     stop: Arc<AtomicBool>,
 }
 
@@ -82,8 +112,11 @@ impl Expiry {
                     "the process was paused; every deadline is put off by as much"
                 );
             }
+            let now = self.clock.running();
             let due = self.deadlines.take_due(CHANGES_MAX);
             if due.is_empty() {
+                *self.looked.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+                self.looked.moved.notify_all();
                 self.sleep();
                 continue;
             }

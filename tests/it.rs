@@ -7,3 +7,5 @@ mod support;
 
 #[path = "it/house.rs"]
 mod house;
+#[path = "it/http_instances.rs"]
+mod http_instances;

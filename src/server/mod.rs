@@ -79,13 +79,19 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
     let (door, writer) =
         writer::start(opened.store, current.clone(), deadlines.clone(), clock.clone()).map_err(thread)?;
-    let open = Change::Open { zones: config.zones.clone(), base: config.base.clone() };
-    door.submit(Request { operations: vec![open.into()], actor: "start".into() }).await.map_err(
-        |refusal| match refusal {
-            Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
-            other => Error::Storage(format!("the zones cannot be written: {other}")),
-        },
-    )?;
+    let open = Change::Open {
+        zones: config.zones.clone(),
+        base: config.base.clone(),
+    };
+    door.submit(Request {
+        operations: vec![open.into()],
+        actor: "start".into(),
+    })
+    .await
+    .map_err(|refusal| match refusal {
+        Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
+        other => Error::Storage(format!("the zones cannot be written: {other}")),
+    })?;
 
     let dns = dns::start(
         dns::Config {
@@ -115,11 +121,20 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     )
     .map_err(|error| Error::Usage(format!("--http: {error}")))?;
     let expiry = expiry::start(deadlines, alarm, door, clock).map_err(thread)?;
-    let mut server =
-        Server { dns, http, expiry, writer, readiness, gate, current, ports_file: None };
+    let mut server = Server {
+        dns,
+        http,
+        expiry,
+        writer,
+        readiness,
+        gate,
+        current,
+        ports_file: None,
+    };
     if let Some(path) = &config.ports_file {
-        greeting::write_ports_file(path, server.dns_addresses(), server.http_address())
-            .map_err(|error| Error::Usage(format!("--ports-file: cannot write {}: {error}", path.display())))?;
+        greeting::write_ports_file(path, server.dns_addresses(), server.http_address()).map_err(|error| {
+            Error::Usage(format!("--ports-file: cannot write {}: {error}", path.display()))
+        })?;
         server.ports_file = Some(path.clone());
     }
     Ok(server)
@@ -141,9 +156,23 @@ impl Server {
         &self.current
     }
 
+    /// Waits, at most for `limit`, until whatever is due now is committed and published; whether it came to that. For
+    /// tests that move the clock.
+    pub fn settle(&self, limit: Duration) -> bool {
+        self.expiry.settle(limit)
+    }
+
     /// Stops: nothing acknowledged and no answer in flight is lost.
     pub async fn stop(self) {
-        let Self { dns, http, expiry, writer, readiness, ports_file, .. } = self;
+        let Self {
+            dns,
+            http,
+            expiry,
+            writer,
+            readiness,
+            ports_file,
+            ..
+        } = self;
         within("HTTP", http.stop()).await;
         // These two join threads.
         let ended = tokio::task::spawn_blocking(move || {
@@ -172,7 +201,8 @@ async fn within(part: &str, stop: impl Future<Output = ()>) {
 /// [`Error`].
 pub async fn run(config: Config) -> Result<(), Error> {
     // Before anything is started: a signal that comes early is not lost.
-    let handler = |kind| signal(kind).map_err(|error| Error::Usage(format!("no signal can be handled: {error}")));
+    let handler =
+        |kind| signal(kind).map_err(|error| Error::Usage(format!("no signal can be handled: {error}")));
     let mut terminate = handler(SignalKind::terminate())?;
     let mut interrupt = handler(SignalKind::interrupt())?;
     let mut hangup = handler(SignalKind::hangup())?;

@@ -154,6 +154,14 @@ impl Response {
         assert_eq!(response.json()["code"], code, "the reply: {}", response.text());
         response
     }
+
+    /// Fails unless this is 422 about that field.
+    #[track_caller]
+    pub(crate) fn expect_invalid(self, field: &str) -> Self {
+        let response = self.expect_problem(422, "invalid");
+        assert_eq!(response.json()["field"], field, "the reply: {}", response.text());
+        response
+    }
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
