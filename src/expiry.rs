@@ -5,11 +5,11 @@
 //! is judged by it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::clock::{Alarm, Clock, Running, TICK};
+use crate::clock::{Alarm, Clock, TICK};
 use crate::lease::Deadlines;
 use crate::writer::{Refusal, Request, Writer};
 
@@ -21,29 +21,47 @@ const CHANGES_MAX: usize = 256;
 pub struct Handle {
     stop: Arc<AtomicBool>,
     alarm: Arc<Alarm>,
-    clock: Clock,
-    looked: Arc<Looked>,
+    looks: Arc<Looks>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Until when the deadlines were looked at and nothing was due any more.
+/// How often the deadlines were looked at.
 #[derive(Debug, Default)]
-struct Looked {
-    until: Mutex<Option<Running>>,
-    moved: Condvar,
+struct Looks {
+    /// Looks begun, and the number of the last that found nothing due.
+    counts: Mutex<(u64, u64)>,
+    found_nothing: Condvar,
+}
+
+impl Looks {
+    fn counts(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) {
+        self.counts().0 += 1;
+    }
+
+    fn end_with_nothing(&self) {
+        let mut counts = self.counts();
+        counts.1 = counts.0;
+        drop(counts);
+        self.found_nothing.notify_all();
+    }
 }
 
 impl Handle {
     /// Waits, at most for `limit`, until whatever is due now is committed; whether it came to that. For tests that
     /// move the clock: they wait for the event instead of sleeping.
     pub fn settle(&self, limit: Duration) -> bool {
-        let now = self.clock.running();
+        let counts = self.looks.counts();
+        // A look that is under way may have missed it.
+        let wanted = counts.0 + 1;
         self.alarm.ring();
-        let until = self.looked.until.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
-            .looked
-            .moved
-            .wait_timeout_while(until, limit, |until| *until < Some(now));
+            .looks
+            .found_nothing
+            .wait_timeout_while(counts, limit, |(_, last)| *last < wanted);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
@@ -60,13 +78,13 @@ pub fn start(
 ) -> std::io::Result<Handle> {
     clock.wake(&alarm);
     let stop = Arc::new(AtomicBool::new(false));
-    let looked = Arc::new(Looked::default());
+    let looks = Arc::new(Looks::default());
     let expiry = Expiry {
         deadlines,
         alarm: alarm.clone(),
         writer,
-        clock: clock.clone(),
-        looked: looked.clone(),
+        clock,
+        looks: looks.clone(),
         stop: stop.clone(),
     };
     let thread = std::thread::Builder::new()
@@ -75,8 +93,7 @@ pub fn start(
     Ok(Handle {
         stop,
         alarm,
-        clock,
-        looked,
+        looks,
         thread: Some(thread),
     })
 }
@@ -98,7 +115,7 @@ struct Expiry {
     alarm: Arc<Alarm>,
     writer: Writer,
     clock: Clock,
-    looked: Arc<Looked>,
+    looks: Arc<Looks>,
     stop: Arc<AtomicBool>,
 }
 
@@ -112,11 +129,10 @@ impl Expiry {
                     "the process was paused; every deadline is put off by as much"
                 );
             }
-            let now = self.clock.running();
+            self.looks.begin();
             let due = self.deadlines.take_due(CHANGES_MAX);
             if due.is_empty() {
-                *self.looked.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-                self.looked.moved.notify_all();
+                self.looks.end_with_nothing();
                 self.sleep();
                 continue;
             }

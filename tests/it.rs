@@ -5,7 +5,15 @@
 
 mod support;
 
+#[path = "it/drain.rs"]
+mod drain;
+#[path = "it/health.rs"]
+mod health;
 #[path = "it/house.rs"]
 mod house;
 #[path = "it/http_instances.rs"]
 mod http_instances;
+#[path = "it/leases.rs"]
+mod leases;
+#[path = "it/restart.rs"]
+mod restart;
