@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::catalog::limits::LEASE_AFTER_START_MIN;
-use crate::catalog::{Change, Due, Instance, InstanceKey, KnownName, ServiceName, State, ZoneName};
+use crate::catalog::{Change, Drain, Due, Instance, InstanceKey, KnownName, ServiceName, State, ZoneName};
 use crate::clock::{Alarm, Clock, Running, Timestamp};
 
 /// Locks that heartbeats share: more than cores, so that they seldom meet.
@@ -43,8 +43,8 @@ struct Entry {
     lease: Option<Lease>,
     /// When it is removed because it lapsed at that time.
     after_lapse: Option<(Running, Timestamp)>,
-    /// When it is removed because it has been draining since that time.
-    after_drain: Option<(Running, Timestamp)>,
+    /// When it is removed because of that drain.
+    after_drain: Option<(Running, Drain)>,
     /// The earliest deadline that stands for it in the queue.
     queued: Option<Running>,
 }
@@ -200,10 +200,11 @@ impl Deadlines {
         });
         let drain = instance
             .drain
-            .and_then(|drain| Some((drain.since, drain.delete_after?)));
-        entry.after_drain = drain.map(|(since, delay)| match entry.after_drain {
-            Some(known) if known.1 == since => known,
-            _ => (now + delay.duration(), since),
+            .and_then(|drain| Some((drain, drain.delete_after?)));
+        entry.after_drain = drain.map(|(drain, delay)| match entry.after_drain {
+            // The delay as well as the time: a batch can give another one within the same millisecond.
+            Some(known) if known.1 == drain => known,
+            _ => (now + delay.duration(), drain),
         });
         shard.entries.insert(key.clone(), entry);
         shard.enqueue(&key, Running::START);
@@ -330,11 +331,9 @@ impl Deadlines {
     pub fn remove_at(&self, key: &InstanceKey) -> Option<Timestamp> {
         let shard = self.shard(key);
         let entry = shard.entries.get(key)?;
-        let at = [entry.after_lapse, entry.after_drain]
-            .into_iter()
-            .flatten()
-            .map(|(at, _)| at)
-            .min()?;
+        let after_lapse = entry.after_lapse.map(|(at, _)| at);
+        let after_drain = entry.after_drain.map(|(at, _)| at);
+        let at = [after_lapse, after_drain].into_iter().flatten().min()?;
         Some(self.on_wall(at))
     }
 
@@ -378,7 +377,7 @@ impl Deadlines {
                     entry
                         .after_drain
                         .filter(|(at, _)| *at <= now)
-                        .map(|(_, since)| Due::Drained(since)),
+                        .map(|(_, drain)| Due::Drained(drain.since)),
                 ];
                 if let Some(why) = removal.into_iter().flatten().next() {
                     due.push(Change::Remove {

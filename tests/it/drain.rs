@@ -148,6 +148,28 @@ fn another_delete_after_counts_from_when_it_was_given() {
 }
 
 #[test]
+fn another_delete_after_in_the_same_millisecond_counts_too() {
+    let server = with_web_1();
+    server.put(DRAIN, &json!({"delete_after": "30s"})).expect(200);
+    let shown = server
+        .put(DRAIN, &json!({"delete_after": "1m"}))
+        .expect(200)
+        .json();
+    assert_eq!(shown["remove_at"], server.time_in(60));
+    server.advance_s(59);
+    server.get(WEB_1).expect(200);
+    server.advance_s(1);
+    server.get(WEB_1).expect(404);
+    // And in one batch, whose operations all have one time.
+    server.register("web/web-1", &json!({"address": "192.0.2.1"}));
+    let drain = |after| json!({"op": "drain", "service": "web", "id": "web-1", "delete_after": after});
+    server
+        .post("/v1/batch", &json!({"operations": [drain("1m"), drain("5s")]}))
+        .expect(200);
+    assert_eq!(server.show("web/web-1")["remove_at"], server.time_in(5));
+}
+
+#[test]
 fn delete_after_nothing_is_at_once() {
     let server = with_web_1();
     server.put(DRAIN, &json!({"delete_after": "0s"})).expect(200);
