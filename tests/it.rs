@@ -11,8 +11,14 @@ mod drain;
 mod health;
 #[path = "it/house.rs"]
 mod house;
+#[path = "it/http_batch.rs"]
+mod http_batch;
 #[path = "it/http_instances.rs"]
 mod http_instances;
+#[path = "it/http_services.rs"]
+mod http_services;
+#[path = "it/http_zones.rs"]
+mod http_zones;
 #[path = "it/leases.rs"]
 mod leases;
 #[path = "it/restart.rs"]
