@@ -67,10 +67,11 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     .map_err(|error| Error::Usage(error.to_string()))?;
     let gate = Arc::new(gate);
 
-    let opened = Store::open(&config.data_dir).map_err(|error| match error {
+    let mut opened = Store::open(&config.data_dir).map_err(|error| match error {
         OpenError::InUse(message) => Error::InUse(message),
         OpenError::Unusable(message) => Error::Storage(message),
     })?;
+    opened.state.base = config.base.clone();
     let identity = opened.identity;
     let current = Arc::new(Current::new(Snapshot::of(opened.state)));
     let alarm = Arc::new(Alarm::default());

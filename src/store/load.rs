@@ -13,7 +13,7 @@ use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::catalog::{
-    Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
+    Base, Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
 };
 
 use super::Identity;
@@ -72,6 +72,7 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
             index,
             zones: zones.collect(),
             retired: serials,
+            base: Base::default(),
         },
         identity,
         tallies,

@@ -1,9 +1,10 @@
 //! Zones over HTTP: created, changed and removed, and what DNS then answers.
 
+use callsign::config::Key;
 use serde_json::json;
 
 use crate::support::dns::{Type, rcode};
-use crate::support::server::{START_MS, TestServer, instance_in};
+use crate::support::server::{START_MS, Setup, TestServer, instance_in};
 
 const OTHER: &str = "/v1/zones/other.internal";
 
@@ -205,6 +206,30 @@ fn the_serial_of_a_deleted_zone_goes_on_when_it_is_created_again() {
         START_MS / 1000 + 1000,
         "the UNIX time is later"
     );
+}
+
+#[test]
+fn every_zone_has_what_the_flags_give_also_one_created_after_all_were_deleted() {
+    let flags = Setup::new()
+        .flag(Key::Ttl, ["77s"])
+        .flag(Key::NegativeTtl, ["33s"])
+        .flag(Key::Advertise, ["192.0.2.53"]);
+    let server = flags.start();
+    let check = |zone: &str| {
+        let soa = server.ask(zone, Type::SOA);
+        assert_eq!(soa.answers[0].ttl, 77, "{zone}");
+        assert!(soa.answers_text()[0].ends_with(" 33"), "{:?}", soa.answers_text());
+        assert_eq!(server.addresses(&format!("ns.{zone}")), ["192.0.2.53"], "{zone}");
+    };
+    check("svc.internal");
+    server.put(OTHER, &json!({})).expect(201);
+    check("other.internal");
+    server.delete(OTHER).expect(204);
+    server.delete("/v1/zones/svc.internal").expect(204);
+    assert_eq!(server.get("/v1/zones").expect(200).json(), json!({"zones": []}));
+    server.get("/v1/services").expect_problem(404, "no_zone");
+    server.put(OTHER, &json!({})).expect(201);
+    check("other.internal");
 }
 
 #[test]
