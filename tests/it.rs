@@ -11,10 +11,18 @@ mod drain;
 mod health;
 #[path = "it/house.rs"]
 mod house;
+#[path = "it/http_auth.rs"]
+mod http_auth;
 #[path = "it/http_batch.rs"]
 mod http_batch;
+#[path = "it/http_conditional.rs"]
+mod http_conditional;
+#[path = "it/http_errors.rs"]
+mod http_errors;
 #[path = "it/http_instances.rs"]
 mod http_instances;
+#[path = "it/http_limits.rs"]
+mod http_limits;
 #[path = "it/http_services.rs"]
 mod http_services;
 #[path = "it/http_zones.rs"]

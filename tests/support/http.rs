@@ -248,6 +248,34 @@ impl Connection {
         }
     }
 
+    /// Says that nothing more will be sent; a reply can still come.
+    pub(crate) fn finish_writing(&mut self) {
+        // A server that closed already has nothing left to be told.
+        let _ = self.reader.get_mut().shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The next octet, or `None` once the server has closed or reset the connection.
+    #[track_caller]
+    pub(crate) fn next_octet(&mut self) -> Option<u8> {
+        let mut octet = [0];
+        match self.reader.read(&mut octet) {
+            Ok(0) => None,
+            Ok(_) => Some(octet[0]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("neither an octet nor an end: {error}"),
+        }
+    }
+
+    /// The next line without its end, if the server sends any octet before it closes.
+    #[track_caller]
+    pub(crate) fn first_line(&mut self) -> Option<String> {
+        let mut octets = Vec::new();
+        while let Some(octet) = self.next_octet().filter(|octet| *octet != b'\n') {
+            octets.push(octet);
+        }
+        (!octets.is_empty()).then(|| octets.escape_ascii().to_string())
+    }
+
     #[track_caller]
     fn head(&mut self) -> (u16, Vec<(String, String)>) {
         let status_line = line(&mut self.reader);
