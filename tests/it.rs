@@ -15,6 +15,8 @@ mod house;
 mod http_auth;
 #[path = "it/http_batch.rs"]
 mod http_batch;
+#[path = "it/http_concurrent.rs"]
+mod http_concurrent;
 #[path = "it/http_conditional.rs"]
 mod http_conditional;
 #[path = "it/http_errors.rs"]

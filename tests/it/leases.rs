@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::dns::{Type, rcode};
-use crate::support::server::{TestServer, instance};
+use crate::support::server::{TestServer, instance, instance_in};
 
 const WEB_1: &str = "/v1/services/web/instances/web-1";
 
@@ -141,6 +141,8 @@ fn a_heartbeat_revives_and_clears_that_verdict_alone() {
     for moved in ["index", "updated_at", "lease_expires_at"] {
         revived[moved] = before[moved].clone();
     }
+    assert_eq!(revived["health"]["verdicts"]["lease"]["status"], "passing");
+    revived["health"]["verdicts"]["lease"] = before["health"]["verdicts"]["lease"].clone();
     assert_eq!(revived, before);
 }
 
@@ -647,4 +649,77 @@ fn many_leases_lapse_together_and_each_is_one_change() {
     server.advance_s(5);
     assert_eq!(server.index(), index + 599);
     assert_eq!(server.addresses("web.svc.internal"), ["192.0.2.8"]);
+}
+
+#[test]
+fn who_registers_again_after_leaving_owes_nothing_to_its_forerunner() {
+    let server = with_lease();
+    server.advance_s(15);
+    assert_eq!(server.show("web/web-1")["remove_at"], server.time_in(600));
+    server.delete(WEB_1).expect(204);
+    let shown = server.register("web/web-1", &leased("24h")).json();
+    assert_eq!(
+        (&shown["remove_at"], &shown["health"]["status"]),
+        (&json!(null), &json!("passing"))
+    );
+    assert_eq!(shown["created_index"], server.index());
+    server
+        .put(&format!("{WEB_1}/drain"), &json!({"delete_after": "30s"}))
+        .expect(200);
+    server.delete(WEB_1).expect(204);
+    let shown = server.register("web/web-1", &leased("24h")).json();
+    assert_eq!(
+        (&shown["remove_at"], &shown["draining"]),
+        (&json!(null), &json!(false))
+    );
+    server.advance_s(3600);
+    assert!(is_answered(&server));
+}
+
+#[test]
+fn names_of_a_zone_or_service_that_was_created_again_wait_from_then_on() {
+    let server = TestServer::start();
+    let once = |server: &TestServer| {
+        server.put("/v1/zones/other.internal", &json!({}));
+        let path = instance_in("other.internal", "web/web-1");
+        server
+            .put(&path, &json!({"address": "192.0.2.1", "tags": ["v2"]}))
+            .expect(201);
+        server.delete(&path).expect(204);
+    };
+    once(&server);
+    server.advance_s(3000);
+    server.delete("/v1/zones/other.internal").expect(204);
+    once(&server);
+    server.advance_s(3000);
+    assert_eq!(server.rcode("v2.web.other.internal"), rcode::NOERROR);
+    server.delete("/v1/zones/other.internal/services/web").expect(204);
+    once(&server);
+    server.advance_s(3599);
+    assert_eq!(server.rcode("v2.web.other.internal"), rcode::NOERROR);
+    server.advance_s(1);
+    assert_eq!(server.rcode("v2.web.other.internal"), rcode::NXDOMAIN);
+    assert_eq!(server.rcode("web.other.internal"), rcode::NXDOMAIN);
+}
+
+#[test]
+fn a_batch_that_replaces_a_whole_instance_gives_it_a_new_lease() {
+    let server = with_lease();
+    server.advance_s(14);
+    let mut again = leased("15s");
+    for (field, value) in [("op", "register"), ("service", "web"), ("id", "web-1")] {
+        again[field] = json!(value);
+    }
+    let leave = json!({"op": "deregister", "service": "web", "id": "web-1"});
+    server
+        .post("/v1/batch", &json!({"operations": [leave, again]}))
+        .expect(200);
+    assert_eq!(server.show("web/web-1")["lease_expires_at"], server.time_in(15));
+    server.advance_s(14);
+    assert!(is_answered(&server));
+    server
+        .post("/v1/batch", &json!({"operations": [again, leave]}))
+        .expect(200);
+    server.advance_s(3600);
+    server.get(WEB_1).expect(404);
 }

@@ -305,3 +305,42 @@ fn a_server_on_ipv6_answers_there() {
     assert_eq!(server.addresses("web.svc.internal"), ["2001:db8::1"]);
     assert_eq!(server.addresses("ns.svc.internal"), ["::1"]);
 }
+
+#[test]
+fn a_zone_of_the_flags_that_was_deleted_is_created_again_with_a_later_serial() {
+    let server = TestServer::start();
+    for ttl in 10..30 {
+        server
+            .put("/v1/zones/svc.internal", &json!({"ttl": ttl}))
+            .expect(200);
+    }
+    let last = server.serial();
+    server.delete("/v1/zones/svc.internal").expect(204);
+    let server = server.restart();
+    assert_eq!(server.serial(), last + 1);
+    assert_eq!(
+        server.get("/v1/zones/svc.internal").expect(200).json()["settings"],
+        json!({})
+    );
+}
+
+#[test]
+fn verdicts_of_ports_come_back_too() {
+    let server = TestServer::start();
+    server.register(
+        "web/web-1",
+        &json!({"address": "192.0.2.1", "ports": {"http": 80, "grpc": 81}}),
+    );
+    let report = json!({"status": "critical", "output": "refused", "port": "http"});
+    server
+        .put("/v1/services/web/instances/web-1/health", &report)
+        .expect(200);
+    let before = server.show("web/web-1");
+    server.advance_s(60);
+    let server = server.restart();
+    assert_eq!(server.show("web/web-1"), before);
+    assert_eq!(
+        server.services("web.svc.internal"),
+        ["0 1 81 web-1.web.svc.internal.".to_string()].into()
+    );
+}
