@@ -4,9 +4,10 @@
 //! is none. A wake-up that comes much too late was a pause of the process: the clock takes it out before anything
 //! is judged by it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::clock::{Alarm, Clock, TICK};
 use crate::lease::Deadlines;
@@ -20,7 +21,49 @@ const CHANGES_MAX: usize = 256;
 pub struct Handle {
     stop: Arc<AtomicBool>,
     alarm: Arc<Alarm>,
+    looks: Arc<Looks>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// How often the deadlines were looked at.
+#[derive(Debug, Default)]
+struct Looks {
+    /// Looks begun, and the number of the last that found nothing due.
+    counts: Mutex<(u64, u64)>,
+    found_nothing: Condvar,
+}
+
+impl Looks {
+    fn counts(&self) -> MutexGuard<'_, (u64, u64)> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self) {
+        self.counts().0 += 1;
+    }
+
+    fn end_with_nothing(&self) {
+        let mut counts = self.counts();
+        counts.1 = counts.0;
+        drop(counts);
+        self.found_nothing.notify_all();
+    }
+}
+
+impl Handle {
+    /// Waits, at most for `limit`, until whatever is due now is committed; whether it came to that. For tests that
+    /// move the clock: they wait for the event instead of sleeping.
+    pub fn settle(&self, limit: Duration) -> bool {
+        let counts = self.looks.counts();
+        // A look that is under way may have missed it.
+        let wanted = counts.0 + 1;
+        self.alarm.ring();
+        let waited = self
+            .looks
+            .found_nothing
+            .wait_timeout_while(counts, limit, |(_, last)| *last < wanted);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
 }
 
 /// Starts the thread; `alarm` is the one that `deadlines` rings.
@@ -35,11 +78,13 @@ pub fn start(
 ) -> std::io::Result<Handle> {
     clock.wake(&alarm);
     let stop = Arc::new(AtomicBool::new(false));
+    let looks = Arc::new(Looks::default());
     let expiry = Expiry {
         deadlines,
         alarm: alarm.clone(),
         writer,
         clock,
+        looks: looks.clone(),
         stop: stop.clone(),
     };
     let thread = std::thread::Builder::new()
@@ -48,6 +93,7 @@ pub fn start(
     Ok(Handle {
         stop,
         alarm,
+        looks,
         thread: Some(thread),
     })
 }
@@ -69,6 +115,7 @@ struct Expiry {
     alarm: Arc<Alarm>,
     writer: Writer,
     clock: Clock,
+    looks: Arc<Looks>,
     stop: Arc<AtomicBool>,
 }
 
@@ -82,8 +129,10 @@ impl Expiry {
                     "the process was paused; every deadline is put off by as much"
                 );
             }
+            self.looks.begin();
             let due = self.deadlines.take_due(CHANGES_MAX);
             if due.is_empty() {
+                self.looks.end_with_nothing();
                 self.sleep();
                 continue;
             }

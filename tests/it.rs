@@ -5,34 +5,59 @@
 
 mod support;
 
-#[path = "it/house.rs"]
-mod house;
-
-#[path = "it/dns_names.rs"]
-mod dns_names;
-#[path = "it/wire.rs"]
-mod wire;
-#[path = "it/dns_sizes.rs"]
-mod dns_sizes;
-#[path = "it/dns_gate.rs"]
-mod dns_gate;
-#[path = "it/dns_dig.rs"]
-mod dns_dig;
-#[path = "it/dns_transport.rs"]
-mod dns_transport;
-#[path = "it/crash.rs"]
-mod crash;
-#[path = "it/rebuild.rs"]
-mod rebuild;
-#[path = "it/hostile_files.rs"]
-mod hostile_files;
-#[path = "it/cli_serve.rs"]
-mod cli_serve;
 #[path = "it/cli_client.rs"]
 mod cli_client;
+#[path = "it/cli_serve.rs"]
+mod cli_serve;
+#[path = "it/crash.rs"]
+mod crash;
+#[path = "it/dns_dig.rs"]
+mod dns_dig;
+#[path = "it/dns_gate.rs"]
+mod dns_gate;
+#[path = "it/dns_names.rs"]
+mod dns_names;
+#[path = "it/dns_sizes.rs"]
+mod dns_sizes;
+#[path = "it/dns_transport.rs"]
+mod dns_transport;
 #[path = "it/docs.rs"]
 mod docs;
+#[path = "it/drain.rs"]
+mod drain;
+#[path = "it/health.rs"]
+mod health;
+#[path = "it/hostile_files.rs"]
+mod hostile_files;
+#[path = "it/house.rs"]
+mod house;
+#[path = "it/http_auth.rs"]
+mod http_auth;
+#[path = "it/http_batch.rs"]
+mod http_batch;
+#[path = "it/http_concurrent.rs"]
+mod http_concurrent;
+#[path = "it/http_conditional.rs"]
+mod http_conditional;
+#[path = "it/http_errors.rs"]
+mod http_errors;
+#[path = "it/http_instances.rs"]
+mod http_instances;
+#[path = "it/http_limits.rs"]
+mod http_limits;
+#[path = "it/http_services.rs"]
+mod http_services;
+#[path = "it/http_zones.rs"]
+mod http_zones;
 #[path = "it/leases.rs"]
 mod leases;
+#[path = "it/rebuild.rs"]
+mod rebuild;
+#[path = "it/restart.rs"]
+mod restart;
+#[path = "it/serve_leases.rs"]
+mod serve_leases;
 #[path = "it/trouble.rs"]
 mod trouble;
+#[path = "it/wire.rs"]
+mod wire;

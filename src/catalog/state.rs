@@ -15,6 +15,7 @@ use super::limits::LINGERING_MAX;
 use super::name::{InstanceId, ServiceName, ZoneName};
 use super::selection::records_differ;
 use super::service::{KnownName, Lingering, Service};
+use super::settings::Base;
 use super::zone::Zone;
 
 /// The catalog at one index.
@@ -26,6 +27,8 @@ pub struct State {
     pub zones: OrdMap<ZoneName, Arc<Zone>>,
     /// The last serials of zones that were deleted.
     pub retired: OrdMap<ZoneName, u32>,
+    /// What the flags of this server give to a zone that is made while there is no other. It is not stored.
+    pub base: Base,
 }
 
 impl State {

@@ -67,10 +67,11 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     .map_err(|error| Error::Usage(error.to_string()))?;
     let gate = Arc::new(gate);
 
-    let opened = Store::open(&config.data_dir).map_err(|error| match error {
+    let mut opened = Store::open(&config.data_dir).map_err(|error| match error {
         OpenError::InUse(message) => Error::InUse(message),
         OpenError::Unusable(message) => Error::Storage(message),
     })?;
+    opened.state.base = config.base.clone();
     let identity = opened.identity;
     let current = Arc::new(Current::new(Snapshot::of(opened.state)));
     let alarm = Arc::new(Alarm::default());
@@ -154,6 +155,12 @@ impl Server {
     /// What is published.
     pub fn current(&self) -> &Arc<Current> {
         &self.current
+    }
+
+    /// Waits, at most for `limit`, until whatever is due now is committed and published; whether it came to that. For
+    /// tests that move the clock.
+    pub fn settle(&self, limit: Duration) -> bool {
+        self.expiry.settle(limit)
     }
 
     /// Stops: nothing acknowledged and no answer in flight is lost.

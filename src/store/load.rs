@@ -14,7 +14,7 @@ use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::catalog::{
-    Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
+    Base, Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
 };
 
 use super::Identity;
@@ -73,6 +73,7 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
             index,
             zones: zones.collect(),
             retired: serials,
+            base: Base::default(),
         },
         identity,
         tallies,

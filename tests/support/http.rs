@@ -154,6 +154,14 @@ impl Response {
         assert_eq!(response.json()["code"], code, "the reply: {}", response.text());
         response
     }
+
+    /// Fails unless this is 422 about that field.
+    #[track_caller]
+    pub(crate) fn expect_invalid(self, field: &str) -> Self {
+        let response = self.expect_problem(422, "invalid");
+        assert_eq!(response.json()["field"], field, "the reply: {}", response.text());
+        response
+    }
 }
 
 fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
@@ -238,6 +246,34 @@ impl Connection {
             Ok(octets) => octets.is_empty(),
             Err(error) => error.kind() == ErrorKind::ConnectionReset,
         }
+    }
+
+    /// Says that nothing more will be sent; a reply can still come.
+    pub(crate) fn finish_writing(&mut self) {
+        // A server that closed already has nothing left to be told.
+        let _ = self.reader.get_mut().shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The next octet, or `None` once the server has closed or reset the connection.
+    #[track_caller]
+    pub(crate) fn next_octet(&mut self) -> Option<u8> {
+        let mut octet = [0];
+        match self.reader.read(&mut octet) {
+            Ok(0) => None,
+            Ok(_) => Some(octet[0]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Err(error) => panic!("neither an octet nor an end: {error}"),
+        }
+    }
+
+    /// The next line without its end, if the server sends any octet before it closes.
+    #[track_caller]
+    pub(crate) fn first_line(&mut self) -> Option<String> {
+        let mut octets = Vec::new();
+        while let Some(octet) = self.next_octet().filter(|octet| *octet != b'\n') {
+            octets.push(octet);
+        }
+        (!octets.is_empty()).then(|| octets.escape_ascii().to_string())
     }
 
     #[track_caller]

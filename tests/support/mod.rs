@@ -1,9 +1,10 @@
 //! What the tests share. Nothing in here knows the library's insides: it speaks to the program over sockets and
-//! judges bytes by itself.
+//! judges bytes by itself. [`server`] alone starts the library, to give it a clock that a test moves.
 //!
 //! - [`dns`]: messages built and judged byte by byte, over UDP and TCP.
 //! - [`http`]: a blocking HTTP/1.1 client.
 //! - [`program`]: the real program, started on free ports, killed and started again.
+//! - [`server`]: a server in this process, whose clock the test moves.
 
 // No test needs all of it, and what one test stops using the next will want.
 #![allow(dead_code, unused_imports)]
@@ -11,3 +12,4 @@
 pub(crate) mod dns;
 pub(crate) mod http;
 pub(crate) mod program;
+pub(crate) mod server;

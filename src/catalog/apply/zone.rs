@@ -18,6 +18,7 @@ const SUBJECT: Subject<'static> = Subject {
 
 impl Step {
     pub(super) fn open(&mut self, zones: &[ZoneName], base: &Base) -> Result<(), Rejection> {
+        self.state.base = base.clone();
         let missing: Vec<_> = zones
             .iter()
             .filter(|zone| !self.state.zones.contains_key(*zone))
@@ -55,7 +56,7 @@ impl Step {
                     .zones
                     .values()
                     .next()
-                    .map_or_else(Base::default, |zone| zone.base.clone());
+                    .map_or_else(|| self.state.base.clone(), |zone| zone.base.clone());
                 self.create_zone(name, settings.clone(), base)
             }
             Some(zone) if zone.settings == *settings => Ok(()),
