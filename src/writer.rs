@@ -230,8 +230,8 @@ struct Thread {
 
 /// A request that was made on the tentative state, or refused.
 struct Tried {
+    request: Request,
     reply: oneshot::Sender<Result<Done, Refusal>>,
-    actor: Arc<str>,
     outcome: Result<(Vec<Effect>, Vec<u64>), Refusal>,
     /// Leases that it lets lapse.
     lapses: Vec<InstanceKey>,
@@ -287,7 +287,7 @@ impl Thread {
                 let records = effects.iter().flat_map(|effect| &effect.records);
                 records.map(|record| Entry {
                     record: record.clone(),
-                    actor: tried.actor.clone(),
+                    actor: tried.request.actor.clone(),
                 })
             })
             .collect();
@@ -300,6 +300,14 @@ impl Thread {
                 entries: &entries,
             };
             if let Err(error) = self.store.apply(&batch) {
+                if matches!(error, CommitError::Full) && tried.len() > 1 {
+                    // Each by itself: a deregistration has room where its neighbours have none.
+                    self.take_back(&tried);
+                    for Tried { request, reply, .. } in tried {
+                        self.make(vec![Job { request, reply }]);
+                    }
+                    return;
+                }
                 self.refuse(tried, &error);
                 return;
             }
@@ -327,10 +335,8 @@ impl Thread {
     /// Makes a request on the tentative state, whole or not at all. Leases that it renews, changed or not, are added
     /// to `renewed`.
     fn attempt(&self, job: Job, state: &mut State, renewed: &mut HashSet<InstanceKey>) -> Tried {
-        let Job {
-            request: Request { operations, actor },
-            reply,
-        } = job;
+        let Job { request, reply } = job;
+        let operations = &request.operations;
         let now = self.clock.now();
         let mut attempt = state.clone();
         let (mut effects, mut indexes) = (
@@ -372,8 +378,8 @@ impl Thread {
             }
         }
         Tried {
+            request,
             reply,
-            actor,
             outcome: outcome.map(|()| (effects, indexes)),
             lapses,
         }
@@ -387,13 +393,23 @@ impl Thread {
                 "{error}; nothing is acknowledged any more until the server is restarted"
             )),
         };
-        tracing::error!(requests = tried.len(), %error, "a commit failed; none of it was done");
-        *self.shared.trouble() = Some(refusal.clone());
+        let known = self.shared.trouble().replace(refusal.clone());
+        if known.as_ref() == Some(&refusal) {
+            // Each client that tries again would write a line.
+            tracing::debug!(requests = tried.len(), %error, "a commit failed again; none of it was done");
+        } else {
+            tracing::error!(requests = tried.len(), %error, "a commit failed; none of it was done");
+        }
+        self.take_back(&tried);
         for tried in tried {
-            for key in &tried.lapses {
-                self.deadlines.undo_lapse(key);
-            }
             drop(tried.reply.send(Err(refusal.clone())));
+        }
+    }
+
+    /// The leases that were to lapse run on.
+    fn take_back(&self, tried: &[Tried]) {
+        for key in tried.iter().flat_map(|tried| &tried.lapses) {
+            self.deadlines.undo_lapse(key);
         }
     }
 

@@ -14,6 +14,7 @@ mod lock;
 mod log;
 mod migrations;
 mod open;
+mod reserve;
 mod rows;
 mod tally;
 mod trouble;
@@ -26,10 +27,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
-use crate::catalog::{Record, State};
+use crate::catalog::{Image, Kind, Record, State};
 
 use lock::{Lock, Mark};
 use log::Keep;
+use reserve::Reserve;
 use tally::Tallies;
 use write::{WriteError, Writing};
 
@@ -62,6 +64,17 @@ pub struct Batch<'a> {
     pub after: &'a State,
     /// What led from one to the other, in order of index.
     pub entries: &'a [Entry],
+}
+
+impl Batch<'_> {
+    /// Whether it only takes away, or says what became of a lease: what must be possible on a full disk.
+    fn takes_away(&self) -> bool {
+        self.entries.iter().all(|Entry { record, .. }| match record.kind {
+            Kind::Deregister | Kind::Lapse | Kind::Revive | Kind::Forget => true,
+            Kind::Service | Kind::Zone => record.after == Image::Absent,
+            Kind::Register | Kind::Health | Kind::Drain => false,
+        })
+    }
 }
 
 /// Why a commit did not happen. The state on disk is the one before, unless it says otherwise.
@@ -112,6 +125,7 @@ pub struct Store {
     identity: Identity,
     tallies: Tallies,
     keep: Keep,
+    reserve: Reserve,
     /// Why nothing more is written.
     failure: Option<String>,
 }
@@ -125,13 +139,20 @@ impl Store {
         open::open(dir)
     }
 
-    fn new(connection: Connection, lock: Lock, identity: Identity, tallies: Tallies) -> Self {
+    fn new(
+        connection: Connection,
+        lock: Lock,
+        identity: Identity,
+        tallies: Tallies,
+        reserve: Reserve,
+    ) -> Self {
         Self {
             connection,
             lock,
             identity,
             tallies,
             keep: log::KEEP,
+            reserve,
             failure: None,
         }
     }
@@ -148,17 +169,32 @@ impl Store {
         if batch.entries.is_empty() {
             return Ok(());
         }
-        match self.commit(batch) {
-            Ok(tallies) => {
-                self.tallies = tallies;
-                self.lock.set_mark(Mark {
-                    epoch: self.identity.epoch,
-                    index: batch.after.index,
-                });
-                Ok(())
-            }
-            Err(error) => Err(self.refuse(error)),
+        let takes_away = batch.takes_away();
+        if self.reserve.withholds() && !takes_away {
+            return Err(CommitError::Full);
         }
+        let mut committed = self.commit(batch).map_err(|error| self.refuse(error));
+        if matches!(committed, Err(CommitError::Full)) && takes_away && self.reserve.release() {
+            // What the log holds has its place in the data base; where that can be done, it makes more room.
+            if let Err(error) = self.checkpoint()
+                && let failed @ CommitError::Failed(_) = self.refuse(error.into())
+            {
+                return Err(failed);
+            }
+            committed = self.commit(batch).map_err(|error| self.refuse(error));
+        }
+        self.tallies = committed?;
+        self.lock.set_mark(Mark {
+            epoch: self.identity.epoch,
+            index: batch.after.index,
+        });
+        Ok(())
+    }
+
+    /// Copies the write-ahead log into the data base and cuts it.
+    fn checkpoint(&self) -> Result<(), rusqlite::Error> {
+        self.connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
     /// Commits, and returns the tallies that hold from then on. On an error the transaction is rolled back.

@@ -20,6 +20,7 @@ use crate::catalog::State;
 use super::load::{self, Loaded};
 use super::lock::{Lock, Mark};
 use super::migrations::{self, Standing};
+use super::reserve::Reserve;
 use super::tally::{Table, Tallies, checksum};
 use super::trouble::Trouble;
 use super::write::Writing;
@@ -109,7 +110,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
         index: state.index,
     });
     Ok(Opened {
-        store: Store::new(connection, lock, identity, tallies),
+        store: Store::new(connection, lock, identity, tallies, Reserve::open(dir)),
         state,
         identity,
     })

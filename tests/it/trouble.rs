@@ -1,6 +1,7 @@
 //! The machine fails the server: a lock on its file, no room on its disk, no descriptors. DNS answers all the while,
 //! writes are refused as the contract says, and all is well again without a restart.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use serde_json::json;
 
 use crate::support::dns::{Query, Type, ask, ask_tcp};
 use crate::support::program::{Folder, Launch, Program, run};
-use crate::wire::{ZONE, answers, honest, register, still_answers};
+use crate::wire::{ZONE, answers, honest, nodata, register, still_answers};
 
 #[test]
 fn another_process_that_locks_the_file_delays_writes_and_nothing_else() {
@@ -131,76 +132,99 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
     let ballast = disk.0.path().join("ballast");
     let program = Launch::new().data_dir(&disk.0.path().join("data")).start();
     honest(&program);
-    for id in ["a", "b"] {
-        register(
-            &program,
-            "web",
-            id,
-            json!({"address": "192.0.2.1", "lease": "1h"}),
-        );
+    for (id, address) in [("a", "192.0.2.1"), ("b", "192.0.2.2")] {
+        register(&program, "web", id, json!({"address": address, "lease": "1h"}));
     }
     // Whatever is left goes to somebody else.
     let filled = std::fs::write(&ballast, vec![1; 32 << 20]);
     assert!(filled.is_err());
     let client = program.client();
-    let mut written = 0;
-    let refused = loop {
-        let body = json!({"address": "192.0.2.9", "meta": {"k": "v".repeat(4000)}});
-        let response = client.put(&format!("/v1/services/big/instances/i{written}"), &body);
-        if response.status != 201 {
-            break response;
-        }
-        written += 1;
-        assert!(written < 10_000, "the disk does not get full");
+    // Registers until there is no more room; each one that was acknowledged is noted.
+    let mut registered: BTreeSet<String> = BTreeSet::new();
+    let mut number = 0;
+    let mut fill = |registered: &mut BTreeSet<String>, octets: usize| loop {
+        let id = format!("i{number}");
+        number += 1;
+        assert!(number < 10_000, "the disk does not get full");
+        let body = json!({"address": "192.0.2.9", "meta": {"k": "v".repeat(octets)}});
+        let response = client.put(&format!("/v1/services/big/instances/{id}"), &body);
+        match response.status {
+            201 => registered.insert(id),
+            _ => return drop(response.expect_problem(507, "disk_full")),
+        };
     };
-    refused.expect_problem(507, "disk_full");
+    fill(&mut registered, 4000);
     still_answers(program.dns);
     let ready = client.get("/readyz").expect(503);
     assert!(ready.text().contains("full"), "{}", ready.text());
     client.get("/readyz?only=dns").expect(200);
-    assert_eq!(
-        client
-            .request("PUT", "/v1/services/web/instances/a/heartbeat", &[], None)
-            .status,
-        204
-    );
-    // Deregistration still works, and what it does is seen.
+    let heartbeat = client.request("PUT", "/v1/services/web/instances/a/heartbeat", &[], None);
+    assert_eq!(heartbeat.status, 204);
+    // Deregistration always works, and is seen at once. Where leaving made room, others may come, until it is full
+    // again: what was kept for those who leave is not theirs.
     client.delete("/v1/services/web/instances/a").expect(204);
+    nodata(program.dns, ZONE, &format!("web.{ZONE}"), Type::AAAA);
     assert_eq!(
-        client.get("/v1/services/web/instances").json()["instances"]
-            .as_array()
-            .map(Vec::len),
-        Some(1)
+        answers(program.dns, &format!("web.{ZONE}"), Type::A),
+        [format!("web.{ZONE}. 5 A 192.0.2.2")]
     );
-    // The rest does not, not even in the room that was kept for it.
-    let small = json!({"address": "192.0.2.1"});
-    client
-        .put("/v1/services/web/instances/c", &small)
-        .expect_problem(507, "disk_full");
-    // In one batch with others, too.
-    let both = json!({"operations": [
-        {"op": "deregister", "service": "web", "id": "b"},
-        {"op": "register", "service": "web", "id": "c", "address": "192.0.2.1"},
-    ]});
-    client.post("/v1/batch", &both).expect_problem(507, "disk_full");
-    for n in 0..written.min(50) {
-        client
-            .delete(&format!("/v1/services/big/instances/i{n}"))
-            .expect(204);
+    for round in 0..30 {
+        fill(&mut registered, 100);
+        // In one batch with a registration it is refused as that is.
+        let both = json!({"operations": [
+            {"op": "deregister", "service": "web", "id": "b"},
+            {"op": "register", "service": "web", "id": "c", "address": "192.0.2.3", "meta": {"k": "v".repeat(4000)}},
+        ]});
+        client.post("/v1/batch", &both).expect_problem(507, "disk_full");
+        if let Some(id) = registered.pop_first() {
+            client
+                .delete(&format!("/v1/services/big/instances/{id}"))
+                .expect(204);
+        } else {
+            let id = format!("passing{round}");
+            assert_eq!(
+                client.delete(&format!("/v1/services/big/instances/{id}")).status,
+                404
+            );
+        }
     }
     still_answers(program.dns);
+    // All who are there leave while others try to come: nobody who leaves is refused for his neighbours.
+    std::thread::scope(|scope| {
+        for part in registered.iter().collect::<Vec<_>>().chunks(20) {
+            let (client, part) = (&client, part.to_vec());
+            scope.spawn(move || {
+                for id in part {
+                    let filler = json!({"address": "192.0.2.9", "meta": {"k": "v".repeat(4000)}});
+                    let status = client.put("/v1/services/other/instances/x", &filler).status;
+                    assert!(matches!(status, 200 | 201 | 507), "{status}");
+                    client
+                        .delete(&format!("/v1/services/big/instances/{id}"))
+                        .expect(204);
+                }
+            });
+        }
+    });
     // Room again: everything works, without a restart.
     std::fs::remove_file(&ballast).unwrap();
-    client.put("/v1/services/web/instances/c", &small).expect(201);
+    client
+        .put("/v1/services/web/instances/c", &json!({"address": "192.0.2.3"}))
+        .expect(201);
     client.get("/readyz").expect(200);
     let program = program.kill_and_restart();
-    let ids = program.client().get("/v1/services/web/instances").json();
-    let ids: Vec<&str> = ids["instances"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|i| i["id"].as_str().unwrap())
-        .collect();
-    assert_eq!(ids, ["b", "c"]);
+    let ids = |service: &str| -> Vec<String> {
+        let json = program
+            .client()
+            .get(&format!("/v1/services/{service}/instances"))
+            .json();
+        let instances = json["instances"].as_array().into_iter().flatten();
+        instances
+            .map(|instance| instance["id"].as_str().unwrap().to_string())
+            .collect()
+    };
+    assert_eq!(
+        (ids("web"), ids("big")),
+        (vec!["b".to_string(), "c".to_string()], Vec::new())
+    );
     assert_eq!(program.terminate(Duration::from_secs(5)).code(), Some(0));
 }
