@@ -109,9 +109,8 @@ fn shows(output: &str, shown: &str) -> bool {
     let shown = normal(shown);
     let parts: Vec<&str> = shown.split('…').collect();
     output.lines().map(normal).any(|line| {
-        let mut rest = match line.strip_prefix(parts[0]) {
-            Some(rest) => rest,
-            None => return false,
+        let Some(mut rest) = line.strip_prefix(parts[0]) else {
+            return false;
         };
         for part in &parts[1..] {
             match rest.find(part) {

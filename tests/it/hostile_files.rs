@@ -60,8 +60,15 @@ fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             (name, fs::read(&path).expect("read a file"))
         })
-        // The lock says who ran last. Whoever reads makes an empty WAL and its index, where there are none.
-        .filter(|(name, octets)| name != "callsign.lock" && !name.ends_with("-shm") && !octets.is_empty())
+        // The lock says who ran last, and the reserve holds nothing. Whoever reads makes an empty WAL and its index,
+        // where there are none.
+        .filter(|(name, octets)| {
+            let is_ours = matches!(
+                name.as_str(),
+                "callsign.db" | "callsign.db-wal" | "callsign.db-journal"
+            );
+            is_ours && !octets.is_empty()
+        })
         .collect()
 }
 
@@ -69,6 +76,10 @@ fn copy_of(dir: &Path) -> Folder {
     let copy = Folder::new();
     for entry in fs::read_dir(dir).expect("read the folder") {
         let path = entry.expect("an entry").path();
+        // Room for a full disk: nothing is in it.
+        if path.ends_with("callsign.reserve") {
+            continue;
+        }
         fs::copy(&path, copy.path().join(path.file_name().unwrap())).expect("copy a file");
     }
     copy
