@@ -45,6 +45,8 @@ mod http_errors;
 mod http_instances;
 #[path = "it/http_limits.rs"]
 mod http_limits;
+#[path = "it/http_random.rs"]
+mod http_random;
 #[path = "it/http_services.rs"]
 mod http_services;
 #[path = "it/http_zones.rs"]

@@ -191,7 +191,7 @@ fn selected(
 /// One type of a host name; of ANY one RRset that it has.
 fn host(context: Context<'_>, member: usize, qtype: u16, reply: &mut Reply<'_>, scratch: &mut Scratch) {
     let service: &ServiceView = context.service;
-    let has_v4 = !service.members[member].v4.is_empty();
+    let has_v4 = !service.member_at(member).v4.is_empty();
     match qtype {
         types::A => records::host_addresses(context, Family::V4, member, reply, scratch),
         types::AAAA => records::host_addresses(context, Family::V6, member, reply, scratch),

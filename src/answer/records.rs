@@ -97,7 +97,7 @@ impl Family {
     }
 
     fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
-        let member = &service.members[member];
+        let member = service.member_at(member);
         service.list(match self {
             Self::V4 => member.v4,
             Self::V6 => member.v6,
@@ -141,7 +141,7 @@ impl Choice for AddressChoice<'_> {
     fn weight(&self, at: usize) -> u32 {
         match self.list.weights.get(at) {
             Some(weight) => *weight,
-            None if self.repeats => u32::from(self.service.members[self.member(at) as usize].weight),
+            None if self.repeats => u32::from(self.service.member_at(self.member(at) as usize).weight),
             // Equal sums are not kept; that of the first holder alone would be another.
             None => 1,
         }
@@ -208,8 +208,8 @@ struct ServiceChoice<'a> {
 }
 
 impl ServiceChoice<'_> {
-    fn port(&self, at: usize) -> &PortView {
-        &self.service.ports[self.entries[at] as usize]
+    fn port(&self, at: usize) -> PortView {
+        self.service.port_at(self.entries[at])
     }
 }
 
@@ -227,11 +227,11 @@ impl Choice for ServiceChoice<'_> {
     }
 
     fn tier(&self, at: usize) -> u16 {
-        self.service.members[self.member(at) as usize].priority
+        self.service.member_at(self.member(at) as usize).priority
     }
 
     fn weight(&self, at: usize) -> u32 {
-        u32::from(self.service.members[self.member(at) as usize].weight)
+        u32::from(self.service.member_at(self.member(at) as usize).weight)
     }
 
     fn octets(&self, at: usize) -> usize {
@@ -269,13 +269,13 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
     let mut targets_len = 0;
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
-        let member = &service.members[usize::from(port.member)];
+        let member = service.member_at(usize::from(port.member));
         let mut fixed = [0; SRV_FIXED_OCTETS + 1];
         fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
         fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
         fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
         fixed[6] = port.label_octets;
-        let id = service.id_of(port);
+        let id = service.id_of(&port);
         // The target is never compressed (RFC 2782).
         let parts = [&fixed[..], id, &service_octets, service.label(), apex];
         let data = reply.record(Section::Answer, Pointer::QUESTION, types::SRV, ttl, &parts);
@@ -339,7 +339,7 @@ pub(super) fn port_of_tag(
     };
     let standing = if gather(&|_, port| port.answered) {
         Standing::Answerable
-    } else if gather(&|member, _| service.members[member].stays) {
+    } else if gather(&|member, _| service.member_at(member).stays) {
         Standing::FailOpen
     } else {
         Standing::Empty
@@ -361,10 +361,9 @@ pub(super) fn host_services(
 ) {
     let mut entries = std::mem::take(&mut scratch.gathered);
     entries.clear();
-    let ports = &context.service.ports;
     for (at, port) in context.service.ports_of(member) {
         // Two names of one number are one record.
-        let is_new = |entry: &u32| ports[*entry as usize].number != port.number;
+        let is_new = |entry: &u32| context.service.port_at(*entry).number != port.number;
         if port.answered && entries.iter().all(is_new) {
             entries.push(at);
         }

@@ -156,7 +156,12 @@ impl Step {
             - old.as_ref().map_or(0, |service| service.instances.len() as u64);
         match new {
             Some(new) => changed.services.insert(name.clone(), new),
-            None => changed.services.remove(name),
+            None => {
+                if let Some(old) = &old {
+                    changed.outlive(old, self.now);
+                }
+                changed.services.remove(name)
+            }
         };
         if moved {
             changed.serial = changed.serial.wrapping_add(1);

@@ -69,6 +69,17 @@ impl Zone {
         settings.ttl.unwrap_or_else(|| self.ttl())
     }
 
+    /// Notes that `service` is removed: if caches may hold its records for longer than the zone's own TTL, whoever
+    /// takes its name inherits that. The zone keeps it for all, which is never too short.
+    pub(super) fn outlive(&mut self, service: &Service, now: Timestamp) {
+        let until = service
+            .cached_until
+            .max(now + self.service_ttl(&service.settings).duration());
+        if until > now + self.ttl().duration() {
+            self.cached_until = self.cached_until.max(until);
+        }
+    }
+
     /// What a service with these settings answers when empty.
     pub fn on_empty(&self, settings: &ServiceSettings) -> OnEmpty {
         settings.on_empty.or(self.settings.on_empty).unwrap_or_default()

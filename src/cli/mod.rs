@@ -1,6 +1,6 @@
 //! The command line: parse, do, say, exit code.
 //!
-//! A command writes what it has to say to [`Context::out`] and returns a [`Failure`] with its exit code; only
+//! A command writes what it has to say to `Context::out` and returns a `Failure` with its exit code; only
 //! [`main`] touches the process. Exit codes: 0 well · 1 the request failed, or a check found errors · 2 usage or
 //! configuration, also a named file that cannot be read or an address that cannot be bound · 3 storage · 4 the data
 //! directory is in use.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::catalog::selection::{Of, Rule};
 use crate::catalog::{Instance, KnownName, PortName, Protocol, Service, TagLabel};
 
-use super::service::{Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring};
+use super::service::{
+    Addresses, Member, PortView, Range, Sections, Selection, ServiceView, Services, Standing, ring,
+};
 
 impl ServiceView {
     /// Lays out `service`.
@@ -54,32 +56,34 @@ impl ServiceView {
                 (label, layout.intern(&bearers), selection)
             })
             .collect();
-        let addresses: Vec<u32> = layout
-            .v4
-            .values
-            .iter()
-            .map(|octets| u32::from_be_bytes(*octets))
-            .collect();
-        let v4 = layout.append(&addresses);
         let Layout {
-            lists,
+            mut lists,
             ids,
+            v4,
             v6,
             members,
             ports,
             ..
         } = layout;
+        let mut section = |words: &mut dyn Iterator<Item = u32>| {
+            let start = lists.len();
+            lists.extend(words);
+            Range::new(start, lists.len() - start)
+        };
+        let layout = Sections {
+            v4: section(&mut v4.values.iter().map(|octets| u32::from_be_bytes(*octets))),
+            v6: section(&mut v6.values.iter().flat_map(|octets| words(octets))),
+            members: section(&mut members.iter().flat_map(Member::pack)),
+            ports: section(&mut ports.iter().flat_map(PortView::pack)),
+            ids: section(&mut words(&ids)),
+        };
         Self {
             label: service.name.clone(),
             ttl: service.settings.ttl.map(|ttl| ttl.seconds()),
             answer_limit: service.settings.answer_limit,
             on_empty: service.settings.on_empty,
-            lists: lists.into(),
-            ids: ids.into(),
-            v4,
-            v6: v6.values.into(),
-            members: members.into(),
-            ports: ports.into(),
+            layout,
+            words: lists.into(),
             own,
             only_protocol,
             protocols: protocols.into(),
@@ -88,6 +92,15 @@ impl ServiceView {
             service,
         }
     }
+}
+
+/// Octets as words of the same octets in memory, the last filled up with zeros.
+fn words(octets: &[u8]) -> impl Iterator<Item = u32> {
+    octets.chunks(4).map(|chunk| {
+        let mut word = [0; 4];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u32::from_ne_bytes(word)
+    })
 }
 
 /// The names below and beside a service: of living bearers and lingering.

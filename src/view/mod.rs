@@ -5,6 +5,7 @@
 //! here knows SQLite, sockets or JSON. `docs/design/view.md` says what else was considered.
 
 mod encode;
+mod packed;
 mod service;
 mod zone;
 

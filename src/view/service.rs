@@ -1,8 +1,8 @@
 //! One service as questions see it: which records stand behind each of its names, laid out so that an answer copies
 //! them and computes nothing but order.
 //!
-//! Records are kept once (addresses by [`ServiceView::v4`] and [`ServiceView::v6`], SRV data in
-//! [`ServiceView::ports`]); a name holds a list of numbers of them, and equal lists are kept once. TTL, `on_empty`
+//! Records are kept once (addresses by [`ServiceView::v4`] and [`ServiceView::v6`], SRV data by
+//! [`ServiceView::port_at`]); a name holds a list of numbers of them, and equal lists are kept once. TTL, `on_empty`
 //! and `answer_limit` are not baked in: a zone's settings can change without touching its services.
 
 use std::fmt;
@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::packed::{MEMBER_WORDS, PORT_WORDS};
 use crate::catalog::{OnEmpty, PortName, Protocol, Service, ServiceName, TagLabel};
 
-/// A part of [`ServiceView::lists`].
+/// A part of a service's words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
     start: u32,
@@ -25,6 +26,10 @@ impl Range {
             start: start as u32,
             len: len as u32,
         }
+    }
+
+    pub(super) fn start(self) -> u32 {
+        self.start
     }
 
     /// How many numbers.
@@ -135,7 +140,7 @@ impl Addresses {
 pub struct Services {
     /// Whose they are.
     pub standing: Standing,
-    /// Numbers in `ports`, in the order of tier, ring and port.
+    /// Numbers of ports, in the order of tier, ring and port.
     pub entries: Range,
     /// How many members they are of.
     pub members: u32,
@@ -155,17 +160,17 @@ pub struct Selection {
 }
 
 /// An instance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Its priority: the tier.
     pub priority: u16,
     /// Its weight.
     pub weight: u16,
-    /// Numbers in `v4`.
+    /// Numbers of IPv4 addresses.
     pub v4: Range,
-    /// Numbers in `v6`.
+    /// Numbers of IPv6 addresses.
     pub v6: Range,
-    /// Its first number in `ports`.
+    /// The number of its first port.
     pub port: u32,
     /// How many ports it has.
     pub ports: u8,
@@ -174,7 +179,7 @@ pub struct Member {
 }
 
 /// A port of an instance: one SRV record.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortView {
     /// Where the member's id stands among the ids.
     pub(super) id: u32,
@@ -198,19 +203,11 @@ pub struct ServiceView {
     pub(super) ttl: Option<u32>,
     pub(super) answer_limit: Option<u32>,
     pub(super) on_empty: Option<OnEmpty>,
-    /// Where in `lists` the IPv4 addresses begin, each once.
-    pub(super) v4: Range,
-    pub(super) lists: Box<[u32]>,
+    pub(super) layout: Sections,
+    /// Lists, addresses, members, ports and ids, one after the other.
+    pub(super) words: Box<[u32]>,
     /// Behind the service's own name.
     pub own: Selection,
-    /// Instances by id, as in the catalog.
-    pub members: Box<[Member]>,
-    /// Ports by member.
-    pub ports: Box<[PortView]>,
-    /// The ids of members that have ports, end to end.
-    pub(super) ids: Box<[u8]>,
-    /// IPv6 addresses, each once.
-    pub(super) v6: Box<[[u8; 16]]>,
     pub(super) service: Arc<Service>,
     /// The only protocol there is, if asking for it is asking for all: most services have no other.
     pub(super) only_protocol: Option<Protocol>,
@@ -218,6 +215,21 @@ pub struct ServiceView {
     pub(super) protocols: Box<[(Protocol, Services)]>,
     pub(super) port_names: Box<[(PortName, Protocol, Services)]>,
     pub(super) tags: Box<[(TagLabel, Range, Selection)]>,
+}
+
+/// Where in a service's words what begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sections {
+    /// IPv4 addresses, each once: a word each.
+    pub(super) v4: Range,
+    /// IPv6 addresses, each once: four words each.
+    pub(super) v6: Range,
+    /// Instances by id, as in the catalog.
+    pub(super) members: Range,
+    /// Ports by member.
+    pub(super) ports: Range,
+    /// The ids of members that have ports, end to end as octets.
+    pub(super) ids: Range,
 }
 
 impl fmt::Debug for ServiceView {
@@ -256,34 +268,60 @@ impl ServiceView {
 
     /// The numbers of a range.
     pub fn list(&self, range: Range) -> &[u32] {
-        range.of(&self.lists)
+        range.of(&self.words)
     }
 
     /// The IPv4 address of that number.
     pub fn v4(&self, number: u32) -> [u8; 4] {
-        self.list(self.v4)[number as usize].to_be_bytes()
+        self.list(self.layout.v4)[number as usize].to_be_bytes()
     }
 
     /// The IPv6 address of that number.
-    pub fn v6(&self, number: u32) -> &[u8; 16] {
-        &self.v6[number as usize]
+    pub fn v6(&self, number: u32) -> &[u8] {
+        let start = 4 * number as usize;
+        bytemuck::cast_slice(&self.list(self.layout.v6)[start..start + 4])
     }
 
     /// How many different IPv4 and IPv6 addresses there are.
     pub fn address_counts(&self) -> [usize; 2] {
-        [self.v4.len(), self.v6.len()]
+        [self.layout.v4.len(), self.layout.v6.len() / 4]
+    }
+
+    /// How many instances there are.
+    pub fn members_len(&self) -> usize {
+        self.layout.members.len() / MEMBER_WORDS
+    }
+
+    /// An instance by its number.
+    #[inline]
+    pub fn member_at(&self, number: usize) -> Member {
+        let start = number * MEMBER_WORDS;
+        Member::unpack(&self.list(self.layout.members)[start..start + MEMBER_WORDS])
+    }
+
+    /// How many ports there are.
+    pub fn ports_len(&self) -> usize {
+        self.layout.ports.len() / PORT_WORDS
+    }
+
+    /// A port by its number.
+    #[inline]
+    pub fn port_at(&self, number: u32) -> PortView {
+        let start = number as usize * PORT_WORDS;
+        PortView::unpack(&self.list(self.layout.ports)[start..start + PORT_WORDS])
     }
 
     /// The id of the member that a port is of.
     pub fn id_of(&self, port: &PortView) -> &[u8] {
+        let ids: &[u8] = bytemuck::cast_slice(self.list(self.layout.ids));
         let start = port.id as usize;
-        &self.ids[start..start + usize::from(port.label_octets)]
+        &ids[start..start + usize::from(port.label_octets)]
     }
 
     /// The numbers of a range, and as many after them that belong to them.
     fn twin_list(&self, range: Range) -> (&[u32], &[u32]) {
         let start = range.start as usize;
-        self.lists[start..start + 2 * range.len()].split_at(range.len())
+        self.words[start..start + 2 * range.len()].split_at(range.len())
     }
 
     /// The id of a member.
@@ -338,10 +376,10 @@ impl ServiceView {
         Some((*bearers, selection))
     }
 
-    /// The ports of a member, with their numbers in [`Self::ports`].
-    pub fn ports_of(&self, member: usize) -> impl Iterator<Item = (u32, &PortView)> {
-        let Member { port, ports, .. } = self.members[member];
-        (port..port + u32::from(ports)).map(|at| (at, &self.ports[at as usize]))
+    /// The ports of a member, with their numbers.
+    pub fn ports_of(&self, member: usize) -> impl Iterator<Item = (u32, PortView)> {
+        let Member { port, ports, .. } = self.member_at(member);
+        (port..port + u32::from(ports)).map(|at| (at, self.port_at(at)))
     }
 }
 

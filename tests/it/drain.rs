@@ -312,3 +312,18 @@ fn on_empty_all_never_answers_with_a_draining_instance() {
     assert_eq!(server.addresses("web.svc.internal"), [""; 0]);
     assert_eq!(server.rcode("web.svc.internal"), rcode::NOERROR);
 }
+
+#[test]
+fn a_service_removed_and_registered_again_waits_for_the_ttl_that_it_had() {
+    let server = TestServer::start();
+    server.put("/v1/services/web", &json!({"ttl": "1h"})).expect(201);
+    server.register("web/web-1", &json!({"address": "192.0.2.1"}));
+    server.delete("/v1/services/web").expect(204);
+    server.register("web/web-1", &json!({"address": "192.0.2.2"}));
+    let safe = safe_to_stop_at(&server);
+    assert_eq!(
+        safe,
+        json!(server.time_in(3600 + 2)),
+        "caches may hold 192.0.2.1 for an hour"
+    );
+}

@@ -40,7 +40,7 @@ impl Step {
             Some(service) => service,
             None => {
                 self.state.check_service_name(&key.zone, &key.service)?;
-                Arc::new(new_service(&key.service, self.now))
+                Arc::new(new_service(self.state.zone(&key.zone)?, &key.service, self.now))
             }
         };
         let before = service.instance(&key.id).cloned();

@@ -35,7 +35,7 @@ impl Step {
                 self.state.check_service_name(zone, name)?;
                 Service {
                     settings: settings.clone(),
-                    ..new_service(name, self.now)
+                    ..new_service(self.state.zone(zone)?, name, self.now)
                 }
             }
         };
@@ -82,6 +82,7 @@ impl Step {
         // serial; taking the instances out one by one would cost the square of their number.
         let mut changed = Zone::clone(self.state.zone(zone)?);
         changed.services.remove(name);
+        changed.outlive(&service, self.now);
         changed.instances -= service.instances.len() as u64;
         for instance in &service.instances {
             self.advance();
@@ -123,7 +124,7 @@ impl Step {
 }
 
 /// A service that has nothing yet.
-pub(super) fn new_service(name: &ServiceName, now: Timestamp) -> Service {
+pub(super) fn new_service(zone: &Zone, name: &ServiceName, now: Timestamp) -> Service {
     Service {
         name: name.clone(),
         settings: ServiceSettings::default(),
@@ -131,7 +132,8 @@ pub(super) fn new_service(name: &ServiceName, now: Timestamp) -> Service {
         lingering: Box::default(),
         created_at: now,
         index: 0,
-        cached_until: now,
+        // A service of that name may have been removed while caches still hold it.
+        cached_until: zone.cached_until.max(now),
     }
 }
 
