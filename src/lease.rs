@@ -8,6 +8,8 @@
 //! at the deadline again ([`Deadlines::begin_lapse`]). From that moment a renewal goes through the writer, too, and
 //! revives; so a heartbeat that was answered is never undone by a lapse decided before it.
 
+mod forgetting;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
@@ -15,8 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::catalog::limits::LEASE_AFTER_START_MIN;
-use crate::catalog::{Change, Due, Instance, InstanceKey, KnownName, ServiceName, State, ZoneName};
+use crate::catalog::{Change, Due, Instance, InstanceKey, ServiceName, State, ZoneName};
 use crate::clock::{Alarm, Clock, Running, Timestamp};
+
+use forgetting::Forgetting;
 
 /// Locks that heartbeats share: more than cores, so that they seldom meet.
 const SHARDS: usize = 16;
@@ -126,21 +130,6 @@ impl Shard {
     }
 }
 
-/// Names without a bearer, by service.
-#[derive(Debug, Default)]
-struct Forgetting {
-    services: HashMap<(ZoneName, ServiceName), Lingering>,
-    queue: Queue<(ZoneName, ServiceName)>,
-}
-
-#[derive(Debug)]
-struct Lingering {
-    after: Duration,
-    /// Each with the time it is known by, and when its wait began.
-    names: Vec<(KnownName, Timestamp, Running)>,
-    queued: Option<Running>,
-}
-
 /// The deadlines of all leases, removals and lingering names.
 #[derive(Debug)]
 pub struct Deadlines {
@@ -233,68 +222,15 @@ impl Deadlines {
     /// Brings the names of one service that linger in line with what was committed.
     pub fn follow_service(&self, state: &State, zone: &ZoneName, name: &ServiceName) {
         let now = self.clock.running();
-        let mut forgetting = locked(&self.forgetting);
-        let found = state
-            .zones
-            .get(zone)
-            .and_then(|zone| Some((zone, zone.services.get(name)?)));
-        let Some((in_zone, service)) = found.filter(|(_, service)| !service.lingering.is_empty()) else {
-            if !forgetting.services.is_empty() {
-                forgetting.services.remove(&(zone.clone(), name.clone()));
-                forgetting.compact();
-            }
-            return;
-        };
-        let key = (zone.clone(), name.clone());
-        let after = in_zone.forget_after(&service.settings);
-        let same = |known: &Lingering| {
-            let names = known.names.iter().map(|(name, since, _)| (name, *since));
-            known.after == after && names.eq(service.lingering.iter().map(|other| (&other.name, other.since)))
-        };
-        // Most changes of a service leave its lingering names as they are.
-        if forgetting
-            .services
-            .get(&key)
-            .is_some_and(|known| known.queued.is_some() && same(known))
-        {
-            return;
-        }
-        let known = forgetting.services.remove(&key);
-        let (known_names, queued) = known.map_or((Vec::new(), None), |known| (known.names, known.queued));
-        let begun: HashMap<_, _> = known_names
-            .into_iter()
-            .map(|(name, since, begun)| ((name, since), begun))
-            .collect();
-        let names = service
-            .lingering
-            .iter()
-            .map(|lingering| {
-                let key = (lingering.name.clone(), lingering.since);
-                let begun = begun.get(&key).copied().unwrap_or(now);
-                (key.0, key.1, begun)
-            })
-            .collect();
-        forgetting
-            .services
-            .insert(key.clone(), Lingering { after, names, queued });
-        if forgetting.enqueue(&key, Running::START) {
-            drop(forgetting);
+        if locked(&self.forgetting).follow(state, zone, name, now) {
             self.alarm.ring();
         }
     }
 
     /// Takes over a zone's changed `forget_after` for every name that lingers in it, or forgets them with the zone.
     pub fn follow_zone(&self, state: &State, zone: &ZoneName) {
-        let names: Vec<_> = {
-            let forgetting = locked(&self.forgetting);
-            forgetting
-                .services
-                .keys()
-                .filter(|key| key.0 == *zone)
-                .map(|key| key.1.clone())
-                .collect()
-        };
-        for name in names {
+        let services = locked(&self.forgetting).services_of(zone);
+        for name in services {
             self.follow_service(state, zone, &name);
         }
     }
@@ -387,7 +323,7 @@ impl Deadlines {
 
     /// The next time that something may be due; none if there is no deadline at all.
     pub fn next(&self) -> Option<Running> {
-        let mut next = locked(&self.forgetting).queue.peek().map(|Reverse((at, _))| *at);
+        let mut next = locked(&self.forgetting).next();
         for shard in &self.shards {
             let head = locked(shard).queue.peek().map(|Reverse((at, _))| *at);
             next = [next, head].into_iter().flatten().min();
@@ -439,34 +375,7 @@ impl Deadlines {
                 }
             }
         }
-        let mut forgetting = locked(&self.forgetting);
-        while due.len() < limit && forgetting.queue.peek().is_some_and(|Reverse((at, _))| *at <= now) {
-            let Some(Reverse((at, key))) = forgetting.queue.pop() else {
-                break;
-            };
-            let Some(lingering) = forgetting.services.get_mut(&key) else {
-                continue;
-            };
-            if lingering.queued != Some(at) {
-                continue;
-            }
-            lingering.queued = None;
-            let names: Vec<_> = lingering
-                .names
-                .iter()
-                .filter(|(_, _, begun)| *begun + lingering.after <= now)
-                .map(|(name, since, _)| (name.clone(), *since))
-                .collect();
-            if names.is_empty() {
-                forgetting.enqueue(&key, Running::START);
-            } else {
-                due.push(Change::Forget {
-                    zone: key.0,
-                    service: key.1,
-                    names,
-                });
-            }
-        }
+        locked(&self.forgetting).take_due(now, limit, &mut due);
         due
     }
 
@@ -483,7 +392,7 @@ impl Deadlines {
                     }
                 }
                 Change::Forget { zone, service, .. } => {
-                    locked(&self.forgetting).enqueue(&(zone.clone(), service.clone()), later);
+                    locked(&self.forgetting).retry(zone, service, later);
                 }
                 _ => {}
             }
@@ -493,42 +402,6 @@ impl Deadlines {
     fn shard(&self, key: &InstanceKey) -> MutexGuard<'_, Shard> {
         let hash = self.hasher.hash_one(key);
         locked(&self.shards[hash as usize % SHARDS])
-    }
-}
-
-impl Forgetting {
-    /// Queues a service's next deadline, unless an earlier one is queued; whether it was queued.
-    fn enqueue(&mut self, key: &(ZoneName, ServiceName), not_before: Running) -> bool {
-        let Some(lingering) = self.services.get_mut(key) else {
-            return false;
-        };
-        let first = lingering
-            .names
-            .iter()
-            .map(|(_, _, begun)| *begun + lingering.after)
-            .min();
-        let Some(next) = first.map(|next| next.max(not_before)) else {
-            return false;
-        };
-        if lingering.queued.is_some_and(|queued| queued <= next) {
-            return false;
-        }
-        lingering.queued = Some(next);
-        self.queue.push(Reverse((next, key.clone())));
-        self.compact();
-        true
-    }
-
-    /// As [`Shard::compact`].
-    fn compact(&mut self) {
-        if self.queue.len() > 2 * self.services.len() + STALE_MAX {
-            let services = &self.services;
-            self.queue.retain(|Reverse((at, key))| {
-                services
-                    .get(key)
-                    .is_some_and(|lingering| lingering.queued == Some(*at))
-            });
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the documents show is run. A fenced block whose info string is `console run` is a session: lines that begin
+//! What the documents show is run. A fenced block whose info string is `console run` is a transcript: lines that begin
 //! with `$ ` are commands, the lines after one are lines of its output (blanks count once, `…` is anything). The
 //! blocks of a file are run in order against one server, with its ports in the place of those printed; each command
 //! must exit with 0. A `sh` block of docs/API.md is one command, and a `json` block right after it shows the fields
@@ -50,7 +50,7 @@ fn blocks(markdown: &str) -> Vec<Block> {
 }
 
 /// Commands with the lines of output that are shown after each.
-fn session(text: &str) -> Vec<(String, Vec<String>)> {
+fn transcript(text: &str) -> Vec<(String, Vec<String>)> {
     let mut commands: Vec<(String, Vec<String>)> = Vec::new();
     for line in text.lines() {
         match (line.strip_prefix("$ "), commands.last_mut()) {
@@ -135,7 +135,7 @@ fn run_sessions(path: &str) -> usize {
     let program = Program::start();
     let mut count = 0;
     for block in sessions {
-        for (command, shown) in session(&block.text) {
+        for (command, shown) in transcript(&block.text) {
             let tool = command.split(' ').next().unwrap_or_default().to_string();
             assert!(
                 ["curl", "dig", "callsign"].contains(&tool.as_str()),
@@ -167,11 +167,11 @@ fn run_sessions(path: &str) -> usize {
 fn the_sessions_of_the_readme_and_of_operating_are_as_shown() {
     assert!(
         run_sessions("README.md") > 3,
-        "README.md shows no session; mark its blocks ```console run"
+        "README.md shows no transcript; mark its blocks ```console run"
     );
     assert!(
         run_sessions("docs/OPERATING.md") > 1,
-        "docs/OPERATING.md shows no session; mark its blocks ```console run"
+        "docs/OPERATING.md shows no transcript; mark its blocks ```console run"
     );
     run_sessions("docs/API.md");
 }
@@ -308,7 +308,7 @@ fn each_flag_and_command_that_a_document_names_is_there() {
             );
         }
         for (at, _) in text.match_indices("callsign ") {
-            // As a command: at the beginning of code or of a line of a session.
+            // As a command: at the beginning of code or of a line of a transcript.
             if !matches!(text[..at].chars().next_back(), Some('`')) && !text[..at].ends_with("$ ") {
                 continue;
             }
@@ -334,7 +334,7 @@ fn sessions_are_read_as_they_are_written() {
             .collect::<Vec<_>>(),
         [("console run", 1), ("sh", 9)]
     );
-    let commands = session(&found[0].text);
+    let commands = transcript(&found[0].text);
     assert_eq!(
         commands,
         [

@@ -65,7 +65,7 @@ fn stale_entries_stay_bounded() {
         .sum();
     // Both keys fall into some shard; each is compacted by itself.
     assert!(queued <= 2 * (STALE_MAX + 4), "{queued}");
-    let forgetting = locked(&bench.deadlines.forgetting).queue.len();
+    let forgetting = locked(&bench.deadlines.forgetting).queue_len();
     assert!(forgetting <= STALE_MAX + 4, "{forgetting}");
     // Renewals queue nothing.
     for _ in 0..1_000 {
