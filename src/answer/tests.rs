@@ -5,6 +5,7 @@ mod wire;
 
 mod allocations;
 mod apex;
+mod changes;
 mod existence;
 mod hostile;
 mod hosts;

@@ -1,17 +1,18 @@
 //! Which instances and ports stand behind a name. The DNS view encodes what this module selects, and the serial moves
 //! when it changes; nothing else decides who is answered.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::health::Status;
-use super::instance::{Instance, Port, Protocol};
-use super::name::PortName;
-use super::service::{KnownName, Service};
+use super::instance::{Instance, Port, Protocol, Tag};
+use super::name::{InstanceId, PortName};
+use super::service::Service;
 use super::settings::{OnEmpty, Ttl};
 
 /// What a name asks of each instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Of<'a> {
     /// `web.Z`: port `main`, or all if none is called so.
     Service,
@@ -22,11 +23,11 @@ pub enum Of<'a> {
 }
 
 /// A selection that has a name in the DNS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Selector<'a> {
     /// What it asks of each instance.
     pub of: Of<'a>,
-    /// Only instances with this tag, in lower case.
+    /// Only instances with this tag, its case aside.
     pub tag: Option<&'a str>,
 }
 
@@ -100,125 +101,37 @@ pub fn rule(service: &Service, selector: &Selector<'_>, on_empty: OnEmpty) -> Op
 
 /// The data of one published record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Data {
+enum Data {
     /// A or AAAA.
     Address(IpAddr),
     /// SRV: priority, weight, port, and the target's first label.
-    Service(u16, u16, u16, String),
-    /// TXT: its strings.
-    Text(Vec<String>),
+    Service(u16, u16, u16, InstanceId),
 }
 
-/// Every record that a service publishes, as (labels below the service or beside it, data). This is the definition in
-/// its plainest form, slow on purpose: the serial falls back to it, and tests hold the view against it.
-pub fn published(service: &Service, on_empty: OnEmpty) -> BTreeSet<(String, Data)> {
-    let mut records = BTreeSet::new();
-    for instance in &service.instances {
-        let owner = instance.id.to_string();
-        records.extend(
-            instance
-                .addresses
-                .iter()
-                .map(|address| (owner.clone(), Data::Address(*address))),
-        );
-        if instance.is_answerable() {
-            let ports = instance
-                .ports
-                .iter()
-                .filter(|port| port.status() != Status::Critical);
-            records.extend(ports.map(|port| (owner.clone(), service_data(instance, port))));
-        }
-        let strings: Vec<_> = instance
-            .txt_strings()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        if !strings.is_empty() {
-            records.insert((owner, Data::Text(strings)));
-        }
-    }
-    let known = service.known_names();
-    let mut add = |owner: String, selector: Selector<'_>| {
-        let Some(rule) = rule(service, &selector, on_empty) else {
-            return;
-        };
-        let selected = || {
-            service
-                .instances
-                .iter()
-                .filter(|instance| selector.selects(instance, rule))
-        };
-        for instance in selected() {
-            records.extend(
-                selector
-                    .of
-                    .ports(instance, rule)
-                    .map(|p| (owner.clone(), service_data(instance, p))),
-            );
-        }
-        if selector.of != Of::Service {
-            return;
-        }
-        for is_family in [IpAddr::is_ipv4 as fn(&IpAddr) -> bool, IpAddr::is_ipv6] {
-            let tier = selected()
-                .filter(|i| i.addresses.iter().any(is_family))
-                .map(|i| i.priority)
-                .min();
-            for instance in selected().filter(|i| Some(i.priority) == tier) {
-                let addresses = instance.addresses.iter().filter(|address| is_family(address));
-                records.extend(addresses.map(|address| (owner.clone(), Data::Address(*address))));
-            }
-        }
+/// Every record that is published at the name of a selection: the definition in its plainest form.
+fn records(service: &Service, selector: &Selector<'_>, on_empty: OnEmpty) -> BTreeSet<Data> {
+    let Some(rule) = rule(service, selector, on_empty) else {
+        return BTreeSet::new();
     };
-    add(
-        String::new(),
-        Selector {
-            of: Of::Service,
-            tag: None,
-        },
-    );
-    for protocol in Protocol::ALL {
-        add(
-            format!("^_{protocol}"),
-            Selector {
-                of: Of::Protocol(protocol),
-                tag: None,
-            },
-        );
-    }
-    let tags: Vec<_> = known
+    let selected: Vec<_> = service
+        .instances
         .iter()
-        .filter_map(|name| match name {
-            KnownName::Tag(tag) => Some(tag.as_str()),
-            _ => None,
-        })
+        .filter(|instance| selector.selects(instance, rule))
         .collect();
-    for tag in &tags {
-        // A host name goes before a tag that lingers.
-        if !service
-            .instances
-            .iter()
-            .any(|instance| instance.id.as_str() == *tag)
-        {
-            add(
-                (*tag).to_owned(),
-                Selector {
-                    of: Of::Service,
-                    tag: Some(tag),
-                },
-            );
-        }
+    let mut records = BTreeSet::new();
+    for instance in &selected {
+        let ports = selector.of.ports(instance, rule);
+        records.extend(ports.map(|port| service_data(instance, port)));
     }
-    for name in &known {
-        let KnownName::Port(port, protocol) = name else {
-            continue;
-        };
-        let of = Of::Port(port, *protocol);
-        add(format!("_{port}._{protocol}"), Selector { of, tag: None });
-        for tag in &tags {
-            add(
-                format!("_{port}._{protocol}.{tag}"),
-                Selector { of, tag: Some(tag) },
-            );
+    if selector.of != Of::Service {
+        return records;
+    }
+    for is_family in [IpAddr::is_ipv4 as fn(&IpAddr) -> bool, IpAddr::is_ipv6] {
+        let in_family = |instance: &Instance| instance.addresses.iter().any(is_family);
+        let tier = selected.iter().filter(|i| in_family(i)).map(|i| i.priority).min();
+        for instance in selected.iter().filter(|i| Some(i.priority) == tier) {
+            let addresses = instance.addresses.iter().filter(|address| is_family(address));
+            records.extend(addresses.copied().map(Data::Address));
         }
     }
     records
@@ -229,7 +142,7 @@ fn service_data(instance: &Instance, port: &Port) -> Data {
         instance.priority,
         instance.weight,
         port.number.get(),
-        instance.id.to_string(),
+        instance.id.clone(),
     )
 }
 
@@ -240,26 +153,26 @@ pub fn records_differ(old: Option<(&Service, OnEmpty, Ttl)>, new: Option<(&Servi
         // An instance always has an address at its host name.
         (Some((service, ..)), None) | (None, Some((service, ..))) => !service.instances.is_empty(),
         (Some((old, old_policy, old_ttl)), Some((new, new_policy, new_ttl))) => {
-            if old.instances.len() != new.instances.len()
+            old.instances.len() != new.instances.len()
                 || (old_ttl != new_ttl && !old.instances.is_empty())
-                || old
-                    .instances
-                    .iter()
-                    .zip(&new.instances)
-                    .any(|(old, new)| hosts_differ(old, new))
-            {
-                return true;
-            }
-            published(old, old_policy) != published(new, new_policy)
+                || changed(old, new).any(|(old, new)| hosts_differ(old, new))
+                || selections_differ(old, new, old_policy)
+                // All that a policy decides is whether the selections without an answerable instance have records.
+                || ((old_policy == OnEmpty::All) != (new_policy == OnEmpty::All) && fails_open(new))
         }
     }
 }
 
-/// Whether the records at an instance's host name differ. Most changes do, and then the whole need not be compared.
-fn hosts_differ(old: &std::sync::Arc<Instance>, new: &std::sync::Arc<Instance>) -> bool {
-    if std::sync::Arc::ptr_eq(old, new) {
-        return false;
-    }
+/// The instances that are not the same in both; their number must be.
+fn changed<'s>(old: &'s Service, new: &'s Service) -> impl Iterator<Item = (&'s Instance, &'s Instance)> {
+    let pairs = old.instances.iter().zip(&new.instances);
+    pairs
+        .filter(|(old, new)| !Arc::ptr_eq(old, new))
+        .map(|(old, new)| (&**old, &**new))
+}
+
+/// Whether the records at an instance's host name differ. Most changes do, and then nothing else need be compared.
+fn hosts_differ(old: &Instance, new: &Instance) -> bool {
     let addresses = |instance: &Instance| instance.addresses.iter().copied().collect::<BTreeSet<_>>();
     let ports = |instance: &Instance| {
         let answered = instance.ports.iter().filter(|port| instance.answers(port));
@@ -271,4 +184,90 @@ fn hosts_differ(old: &std::sync::Arc<Instance>, new: &std::sync::Arc<Instance>) 
         || addresses(old) != addresses(new)
         || ports(old) != ports(new)
         || !old.txt_strings().eq(new.txt_strings())
+}
+
+/// Whether a selection's records differ, where the host names' are the same. Only the names that a changed instance
+/// bears can: an instance is in no record of another name. To compare them all would cost the square of what the
+/// service weighs, and the writer makes one change at a time.
+fn selections_differ(old: &Service, new: &Service, on_empty: OnEmpty) -> bool {
+    let mut tags = BTreeSet::new();
+    let mut ports = BTreeSet::new();
+    let mut any = false;
+    for (old, new) in changed(old, new).filter(|(old, new)| !counts_alike(old, new)) {
+        any = true;
+        for instance in [old, new] {
+            tags.extend(instance.tags.iter().filter_map(Tag::label));
+            ports.extend(instance.ports.iter().map(|port| (&port.name, port.protocol)));
+        }
+    }
+    if !any {
+        return false;
+    }
+    let tags = || std::iter::once(None).chain(tags.iter().map(|tag| Some(tag.as_str())));
+    let differ = |of, tag| {
+        let selector = Selector { of, tag };
+        records(old, &selector, on_empty) != records(new, &selector, on_empty)
+    };
+    tags().any(|tag| differ(Of::Service, tag))
+        || Protocol::ALL
+            .into_iter()
+            .any(|protocol| differ(Of::Protocol(protocol), None))
+        || tags().any(|tag| {
+            ports
+                .iter()
+                .any(|(name, protocol)| differ(Of::Port(name, *protocol), tag))
+        })
+}
+
+/// Whether two states of an instance, whose host names have the same records, count for every selection in the same
+/// way: all that [`Selector::selects`], [`Of::ports`] and [`records`] look at is the same. So it is for most reports
+/// of health, for a lease, for `meta`.
+fn counts_alike(old: &Instance, new: &Instance) -> bool {
+    let ports = |instance: &Instance| {
+        let critical = |port: &Port| port.status() == Status::Critical;
+        let all = instance.ports.iter();
+        all.map(|port| (port.name.clone(), port.protocol, port.number, critical(port)))
+            .collect::<Vec<_>>()
+    };
+    let tags = |instance: &Instance| {
+        instance
+            .tags
+            .iter()
+            .filter_map(Tag::label)
+            .collect::<BTreeSet<_>>()
+    };
+    let standing = |instance: &Instance| {
+        let (answerable, stays) = (instance.is_answerable(), instance.drain.is_none());
+        (answerable, stays, instance.priority, instance.weight)
+    };
+    standing(old) == standing(new) && ports(old) == ports(new) && tags(old) == tags(new)
+}
+
+/// Whether a selection has records under `on_empty: all` alone. It then has one that is not draining and is not
+/// answered itself, or has a port that is not.
+fn fails_open(service: &Service) -> bool {
+    let mut seen = HashSet::new();
+    let mut does = |of, tag| {
+        let selector = Selector { of, tag };
+        seen.insert(selector) && rule(service, &selector, OnEmpty::All) == Some(Rule::FailOpen)
+    };
+    let critical = |port: &Port| port.status() == Status::Critical;
+    let unwell = service.instances.iter().filter(|instance| {
+        instance.drain.is_none() && (!instance.is_answerable() || instance.ports.iter().any(critical))
+    });
+    for instance in unwell {
+        let labels = instance.tags.iter().filter(|tag| tag.label().is_some());
+        for tag in std::iter::once(None).chain(labels.map(|tag| Some(tag.as_str()))) {
+            let ports = &instance.ports;
+            if does(Of::Service, tag)
+                || ports
+                    .iter()
+                    .any(|port| does(Of::Port(&port.name, port.protocol), tag))
+                || (tag.is_none() && ports.iter().any(|port| does(Of::Protocol(port.protocol), tag)))
+            {
+                return true;
+            }
+        }
+    }
+    false
 }

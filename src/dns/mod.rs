@@ -42,8 +42,8 @@ pub const TCP_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const TCP_MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may leave replies unread before it is cut off.
 pub const TCP_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a stop waits for what is in flight, within the 5 s that the whole server has.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a stop waits for what is in flight: its share of the 5 s that the whole server has.
+pub const STOP_TIMEOUT: Duration = Duration::from_millis(1300);
 
 /// What the sockets are to do.
 #[derive(Clone, Debug)]

@@ -43,7 +43,7 @@ pub const CONNECTIONS_MAX: usize = 4096;
 /// Requests at once on one connection of HTTP/2; past it a stream is refused (RFC 9113 §5.1.2).
 pub const STREAMS_MAX: u32 = 100;
 /// How long requests in flight may take to end when the server stops; past it their connections are cut.
-pub const STOPPING_MAX: Duration = Duration::from_secs(3);
+pub const STOPPING_MAX: Duration = Duration::from_millis(1300);
 
 /// Octets that one stream of HTTP/2, and one whole connection, may send ahead of being read.
 const WINDOWS_OCTETS: (u32, u32) = (64 << 10, 256 << 10);

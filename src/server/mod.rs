@@ -24,8 +24,11 @@ use crate::view::{Current, Snapshot};
 use crate::writer::{self, Refusal, Request};
 use crate::{dns, expiry, http};
 
-/// How long a part may take to stop before the process ends without it; all together stay below five seconds.
-const PART_STOP_MAX: Duration = Duration::from_millis(2000);
+/// How long a part may take to stop before the process ends without it. The three of them, one after the other, and the
+/// end of the runtime stay below five seconds together. HTTP and DNS cut off their slowest clients before that.
+const PART_STOP_MAX: Duration = Duration::from_millis(1400);
+const _: () = assert!(http::STOPPING_MAX.as_millis() < PART_STOP_MAX.as_millis());
+const _: () = assert!(dns::STOP_TIMEOUT.as_millis() < PART_STOP_MAX.as_millis());
 
 /// Why a server did not start, or stopped.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 //! signals, and the first lines that it prints.
 
 use std::fs;
+use std::io::Write;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::support::dns::{Query, Type, ask, ask_tcp};
 use crate::support::http::Client;
 use crate::support::program::{Finished, Folder, Launch, Program, finish, run};
-use crate::wire::{ZONE, answers, asked, register};
+use crate::wire::{ZONE, answers, asked, register, register_all};
 
 /// What the contract gives a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -406,6 +407,41 @@ fn register_until_gone(program: (std::net::SocketAddr, usize), acknowledged: &Mu
             Err(_) => return,
         }
     }
+}
+
+#[test]
+fn a_stop_that_is_held_up_everywhere_keeps_its_time() {
+    let program = Program::start();
+    let instance = |n: u32| {
+        let address = format!("10.0.{}.{}", n >> 8, n & 255);
+        (format!("i{n}"), json!({"address": address, "port": 80}))
+    };
+    register_all(&program, "big", (0..1000).map(instance));
+    // A body that does not end.
+    let mut slow = TcpStream::connect(program.http).unwrap();
+    let head = "PUT /v1/services/web/instances/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).unwrap();
+    // Replies that nobody reads.
+    let message = Query::new(&format!("big.{ZONE}"), Type::SRV).bytes();
+    let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    let mut lazy = TcpStream::connect(program.dns).unwrap();
+    lazy.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
+    let _ = lazy.write_all(&framed.repeat(2000));
+    // A writer that waits for a lock.
+    let other = rusqlite::Connection::open(program.data_dir.join("callsign.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let body = "{\"address\":\"192.0.2.1\"}";
+    let mut write = TcpStream::connect(program.http).unwrap();
+    let head = "PUT /v1/services/web/instances/b HTTP/1.1\r\nHost: localhost\r\n";
+    write!(write, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    program.signal("TERM");
+    let stopped = program.wait_for_exit(Duration::from_secs(20));
+    let took = began.elapsed();
+    assert_eq!(stopped.code(), Some(0), "{}", stopped.stderr());
+    assert!(took < STOP_WITHIN, "it took {took:?}: {}", stopped.stderr());
+    drop((slow, lazy, write, other));
 }
 
 #[test]
