@@ -121,14 +121,24 @@ fn forget_seen(choice: &impl Choice, scratch: &mut Scratch) {
     }
 }
 
-/// The end of the tier that begins at `start`.
+/// The end of the tier that begins at `start`. Tiers stand in order, and one may have a quarter of a million entries
+/// of which a datagram takes ten.
 fn tier_end(choice: &impl Choice, start: usize) -> usize {
     let tier = choice.tier(start);
-    let mut end = start + 1;
-    while end < choice.len() && choice.tier(end) == tier {
-        end += 1;
+    partition(start + 1, choice.len(), |at| choice.tier(at) == tier)
+}
+
+/// The first place of `low..high` of which `is_before` no longer holds; `high` if it holds of all.
+fn partition(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool) -> usize {
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_before(middle) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    end
+    low
 }
 
 /// Orders the records in `scratch.chosen`, which stand tier by tier.
@@ -274,14 +284,9 @@ fn window(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) {
 
 /// The first entry of the tier `start..end` whose member stands at `place` on the ring or after it.
 fn first_at(choice: &impl Choice, start: usize, end: usize, place: u64) -> usize {
-    let (mut low, mut high) = (start, end);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if choice.service().ring(choice.member(middle) as usize) < place {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    let ring = |at| choice.service().ring(choice.member(at) as usize);
+    match partition(start, end, |at| ring(at) < place) {
+        none if none == end => start,
+        at => at,
     }
-    if low == end { start } else { low }
 }

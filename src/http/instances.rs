@@ -1,5 +1,6 @@
 //! `…/instances`: listing, registration, health, drain, heartbeat.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -26,9 +27,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
         Some("true") => true,
         Some(_) => return Err(Problem::invalid("answerable", "must be true or false")),
     };
-    let tags = call.query.take_all("tag");
-    for tag in &tags {
-        Tag::parse(tag).map_err(|error| Problem::invalid("tag", error))?;
+    let mut tags = BTreeSet::new();
+    for tag in call.query.take_all("tag") {
+        Tag::parse(&tag).map_err(|error| Problem::invalid("tag", error))?;
+        // Each once: a query holds thousands, an instance 64, so the first that it lacks comes soon.
+        tags.insert(tag.to_ascii_lowercase());
     }
     call.no_parameters()?;
     let snapshot = api.current.snapshot();
