@@ -7,9 +7,11 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -66,15 +68,15 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => count_panic(&service.counts, ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => welcome(stream, client, &connections, &service, &mut tasks),
+                Err(error) if concerns_one_connection(&error) => failed(&service, &error),
                 Err(error) => {
-                    if bump(&service.counts.tcp_accept_errors) {
-                        tracing::debug!(%error, "a TCP connection cannot be accepted");
-                    }
-                    if !concerns_one_connection(&error) {
-                        // Most likely descriptors have run out: an idle connection has one to give.
+                    // Most likely descriptors have run out: an idle connection has one to give, if it is for somebody.
+                    // The system says so also where nobody waits, and the last client to come in would go for nobody.
+                    if somebody_waits(&listener) {
+                        failed(&service, &error);
                         connections.evict_any();
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
         }
@@ -95,6 +97,18 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     // An error means that whoever could have told us is gone.
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+fn failed(service: &Service, error: &io::Error) {
+    if bump(&service.counts.tcp_accept_errors) {
+        tracing::debug!(%error, "a TCP connection cannot be accepted");
+    }
+}
+
+/// Whether there is a connection to accept. `accept` itself asks for a descriptor before it looks.
+fn somebody_waits(listener: &TcpListener) -> bool {
+    let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Errors that `accept` reports about the connection it would have returned (accept(2), "Error handling").
