@@ -7,9 +7,11 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -71,8 +73,11 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
                         tracing::debug!(%error, "a TCP connection cannot be accepted");
                     }
                     if !concerns_one_connection(&error) {
-                        // Most likely descriptors have run out: an idle connection has one to give.
-                        connections.evict_any();
+                        // Most likely descriptors have run out: an idle connection has one to give. But only if it is
+                        // for somebody: the error comes also where nobody waits, after the last one was given out.
+                        if somebody_waits(&listener) {
+                            connections.evict_any();
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
@@ -95,6 +100,12 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     // An error means that whoever could have told us is gone.
     let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Whether there is a connection to accept. `accept` itself asks for a descriptor before it looks.
+fn somebody_waits(listener: &TcpListener) -> bool {
+    let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Errors that `accept` reports about the connection it would have returned (accept(2), "Error handling").
