@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -254,4 +255,47 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
         (vec!["b".to_string(), "c".to_string()], Vec::new())
     );
     assert_eq!(program.terminate(Duration::from_secs(5)).code(), Some(0));
+}
+
+/// A file that lies on itself, read-only; unmounted at the end.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn mount(file: &Path) -> Self {
+        let bind = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\"";
+        let _ = Command::new("sh").args(["-c", bind]).arg(file).output();
+        Self(file.to_owned())
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_data_base_that_may_not_be_written_is_refused_at_the_start() {
+    let folder = Folder::new();
+    let program = Launch::new().data_dir(folder.path()).start();
+    honest(&program);
+    program.terminate(Duration::from_secs(5));
+    let db = folder.path().join("callsign.db");
+    let mut read_only = std::fs::metadata(&db).unwrap().permissions();
+    read_only.set_readonly(true);
+    std::fs::set_permissions(&db, read_only).unwrap();
+    let may_write = || std::fs::File::options().write(true).open(&db).is_ok();
+    // Who may write everywhere is held back by a mount alone.
+    let _mounted = may_write().then(|| ReadOnly::mount(&db));
+    if may_write() {
+        println!("SKIPPED: nothing can be mounted here, so a file that may not be written was not tested");
+        return;
+    }
+    let finished = Launch::new().data_dir(folder.path()).start_and_fail();
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let told = format!(
+        "{} cannot be opened: it may be read, and not written",
+        db.display()
+    );
+    assert!(finished.stderr.contains(&told), "{}", finished.stderr);
 }
