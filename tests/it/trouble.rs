@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -99,6 +99,45 @@ fn without_descriptors_it_answers_and_does_not_spin() {
         1
     );
     register(&program, "web", "a", json!({"address": "192.0.2.1"}));
+}
+
+#[test]
+fn a_low_limit_of_descriptors_is_raised_as_far_as_it_may_be() {
+    let program = env!("CARGO_BIN_EXE_callsign");
+    for (hard, wanted) in [("unlimited", 5096), ("300", 300)] {
+        let folder = Folder::new();
+        let ports = folder.path().join("ports.json");
+        let limited =
+            "ulimit -Sn 256 && { [ \"$1\" = unlimited ] || ulimit -Hn \"$1\"; } && shift && exec \"$@\"";
+        let mut server = Command::new("sh")
+            .args(["-c", limited, "sh", hard, program, "serve"])
+            .args(["--dns", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .arg("--data-dir")
+            .arg(folder.path())
+            .arg("--ports-file")
+            .arg(&ports)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start the program");
+        let began = Instant::now();
+        while !ports.exists() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id()));
+        server.kill().expect("kill the program");
+        server.wait().expect("wait for the program");
+        let limits = limits.expect("read its limits");
+        let line = limits.lines().find(|line| line.starts_with("Max open files"));
+        let numbers: Vec<u64> = line
+            .into_iter()
+            .flat_map(|line| line.split_whitespace().filter_map(|word| word.parse().ok()))
+            .collect();
+        assert!(
+            numbers[0] >= wanted.min(numbers[1]),
+            "hard limit {hard}: {line:?}"
+        );
+    }
 }
 
 #[test]
