@@ -68,15 +68,18 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => count_panic(&service.counts, ended),
             accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => welcome(stream, client, &connections, &service, &mut tasks),
-                Err(error) if concerns_one_connection(&error) => failed(&service, &error),
                 Err(error) => {
-                    // Most likely descriptors have run out: an idle connection has one to give, if it is for somebody.
-                    // The system says so also where nobody waits, and the last client to come in would go for nobody.
-                    if somebody_waits(&listener) {
-                        failed(&service, &error);
-                        connections.evict_any();
+                    if bump(&service.counts.tcp_accept_errors) {
+                        tracing::debug!(%error, "a TCP connection cannot be accepted");
                     }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    if !concerns_one_connection(&error) {
+                        // Most likely descriptors have run out: an idle connection has one to give. But only if it is
+                        // for somebody: the error comes also where nobody waits, after the last one was given out.
+                        if somebody_waits(&listener) {
+                            connections.evict_any();
+                        }
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 }
             },
         }
@@ -97,12 +100,6 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     // An error means that whoever could have told us is gone.
     let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-fn failed(service: &Service, error: &io::Error) {
-    if bump(&service.counts.tcp_accept_errors) {
-        tracing::debug!(%error, "a TCP connection cannot be accepted");
-    }
 }
 
 /// Whether there is a connection to accept. `accept` itself asks for a descriptor before it looks.

@@ -4,6 +4,7 @@
 //! DNS answers before HTTP listens, so whoever can register can also be found. Stop: HTTP first, so that nothing new
 //! is asked; then what was asked is written; DNS last, since others may still be asking.
 
+mod descriptors;
 mod greeting;
 
 use std::net::SocketAddr;
@@ -211,6 +212,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
     let mut interrupt = handler(SignalKind::interrupt())?;
     let mut hangup = handler(SignalKind::hangup())?;
 
+    descriptors::raise_limit();
     let server = start(&config, Clock::system()).await?;
     let check_stop = Arc::new(AtomicBool::new(false));
     let mut check = check_beside_serving(&config.data_dir, check_stop.clone());

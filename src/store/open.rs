@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use uuid::Uuid;
 
 use crate::catalog::State;
@@ -196,6 +196,12 @@ pub(super) fn reading_connection(db: &Path) -> Result<Connection, rusqlite::Erro
 fn writing_connection(db: &Path) -> Result<Connection, Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(db, flags)?;
+    // SQLite opens what it may not write for reading, and the first registration would tell.
+    if connection.is_readonly("main")? {
+        let error = ffi::Error::new(ffi::SQLITE_READONLY);
+        let message = "it may be read, and not written".to_owned();
+        return Err(rusqlite::Error::SqliteFailure(error, Some(message)).into());
+    }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;

@@ -802,6 +802,30 @@ fn the_serial_moves_with_each_change_of_an_rrset_and_never_else() {
 }
 
 #[test]
+fn the_names_of_kubernetes_are_those_of_its_zone() {
+    let zone = "default.svc.cluster.local";
+    let program = Launch::new().arguments(["--zone", zone]).start();
+    register(
+        &program,
+        "web",
+        "web-1",
+        json!({"address": "192.0.2.1", "ports": {"http": 8080, "dns": {"port": 53, "protocol": "udp"}}}),
+    );
+    let host = format!("web-1.web.{zone}.");
+    assert_eq!(
+        answers(program.dns, &format!("web.{zone}"), Type::A),
+        [format!("web.{zone}. 5 A 192.0.2.1")]
+    );
+    for (port, number) in [("_http._tcp", 8080), ("_dns._udp", 53)] {
+        let name = format!("{port}.web.{zone}");
+        assert_eq!(
+            answers(program.dns, &name, Type::SRV),
+            [format!("{name}. 5 SRV 0 1 {number} {host}")]
+        );
+    }
+}
+
+#[test]
 fn zones_are_told_apart_by_the_longest_match() {
     let program = Launch::new()
         .arguments([

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::net::TcpStream;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -98,6 +99,45 @@ fn without_descriptors_it_answers_and_does_not_spin() {
         1
     );
     register(&program, "web", "a", json!({"address": "192.0.2.1"}));
+}
+
+#[test]
+fn a_low_limit_of_descriptors_is_raised_as_far_as_it_may_be() {
+    let program = env!("CARGO_BIN_EXE_callsign");
+    for (hard, wanted) in [("unlimited", 5096), ("300", 300)] {
+        let folder = Folder::new();
+        let ports = folder.path().join("ports.json");
+        let limited =
+            "ulimit -Sn 256 && { [ \"$1\" = unlimited ] || ulimit -Hn \"$1\"; } && shift && exec \"$@\"";
+        let mut server = Command::new("sh")
+            .args(["-c", limited, "sh", hard, program, "serve"])
+            .args(["--dns", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .arg("--data-dir")
+            .arg(folder.path())
+            .arg("--ports-file")
+            .arg(&ports)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("start the program");
+        let began = Instant::now();
+        while !ports.exists() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id()));
+        server.kill().expect("kill the program");
+        server.wait().expect("wait for the program");
+        let limits = limits.expect("read its limits");
+        let line = limits.lines().find(|line| line.starts_with("Max open files"));
+        let numbers: Vec<u64> = line
+            .into_iter()
+            .flat_map(|line| line.split_whitespace().filter_map(|word| word.parse().ok()))
+            .collect();
+        assert!(
+            numbers[0] >= wanted.min(numbers[1]),
+            "hard limit {hard}: {line:?}"
+        );
+    }
 }
 
 #[test]
@@ -254,4 +294,47 @@ fn a_full_disk_refuses_writes_until_there_is_room() {
         (vec!["b".to_string(), "c".to_string()], Vec::new())
     );
     assert_eq!(program.terminate(Duration::from_secs(5)).code(), Some(0));
+}
+
+/// A file that lies on itself, read-only; unmounted at the end.
+struct ReadOnly(PathBuf);
+
+impl ReadOnly {
+    fn mount(file: &Path) -> Self {
+        let bind = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\"";
+        let _ = Command::new("sh").args(["-c", bind]).arg(file).output();
+        Self(file.to_owned())
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_data_base_that_may_not_be_written_is_refused_at_the_start() {
+    let folder = Folder::new();
+    let program = Launch::new().data_dir(folder.path()).start();
+    honest(&program);
+    program.terminate(Duration::from_secs(5));
+    let db = folder.path().join("callsign.db");
+    let mut read_only = std::fs::metadata(&db).unwrap().permissions();
+    read_only.set_readonly(true);
+    std::fs::set_permissions(&db, read_only).unwrap();
+    let may_write = || std::fs::File::options().write(true).open(&db).is_ok();
+    // Who may write everywhere is held back by a mount alone.
+    let _mounted = may_write().then(|| ReadOnly::mount(&db));
+    if may_write() {
+        println!("SKIPPED: nothing can be mounted here, so a file that may not be written was not tested");
+        return;
+    }
+    let finished = Launch::new().data_dir(folder.path()).start_and_fail();
+    assert_eq!(finished.code, Some(3), "{finished:?}");
+    let told = format!(
+        "{} cannot be opened: it may be read, and not written",
+        db.display()
+    );
+    assert!(finished.stderr.contains(&told), "{}", finished.stderr);
 }
