@@ -450,3 +450,6 @@ fn log_transition(record: &Record, key: &InstanceKey) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;
