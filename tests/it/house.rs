@@ -13,6 +13,8 @@ use code::{code_only, tokens};
 
 #[path = "house/code.rs"]
 mod code;
+#[path = "house/invariants.rs"]
+mod invariants;
 #[path = "house/order.rs"]
 mod order;
 

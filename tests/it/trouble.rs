@@ -51,6 +51,39 @@ fn another_process_that_locks_the_file_delays_writes_and_nothing_else() {
     program.client().get("/readyz").expect(200);
 }
 
+#[test]
+fn a_store_that_failed_is_read_only_and_dns_goes_on() {
+    let program = Program::start();
+    register(
+        &program,
+        "web",
+        "a",
+        json!({"address": "192.0.2.1", "lease": "1h"}),
+    );
+    let other = rusqlite::Connection::open(program.data_dir.join("callsign.db")).unwrap();
+    other.execute_batch("UPDATE instances SET checksum = 0").unwrap();
+    let client = program.client();
+    for _ in 0..2 {
+        let refused = client.delete("/v1/services/web/instances/a");
+        assert!(refused.header("retry-after").is_some());
+        refused.expect_problem(503, "read_only");
+        let body = json!({"address": "192.0.2.2"});
+        client
+            .put("/v1/services/web/instances/b", &body)
+            .expect_problem(503, "read_only");
+        let ready = client.get("/readyz").expect(503);
+        assert!(ready.text().contains("writing failed"), "{}", ready.text());
+        client.get("/readyz?only=dns").expect(200);
+        assert_eq!(
+            answers(program.dns, &format!("web.{ZONE}"), Type::A),
+            [format!("web.{ZONE}. 5 A 192.0.2.1")]
+        );
+        client.get("/v1/services/web/instances/a").expect(200);
+        let heartbeat = client.request("PUT", "/v1/services/web/instances/a/heartbeat", &[], None);
+        assert_eq!(heartbeat.status, 204);
+    }
+}
+
 /// The processor time that a process has used, in ticks of 10 ms (proc(5): fields 14 and 15).
 fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("read what the process used");
