@@ -16,18 +16,30 @@ const STEPS: i32 = 10_000;
 
 /// Checks the data base in `dir` through a read-only connection of its own: SQLite's `quick_check`, and each row of
 /// the change log. It may run beside serving, takes as long as reading the file, and ends early once `stop` is set.
+/// A file that is there and cannot be read just now (a lock, no descriptors left) is no damage: that is logged.
 ///
 /// # Errors
 /// What is wrong, and what to do.
 pub fn quick_check(dir: &Path, stop: &Arc<AtomicBool>) -> Result<(), String> {
     let files = Files::of(dir);
     match check(&files.db, stop) {
-        Err(Trouble::Sqlite(error)) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+        Ok(()) => Ok(()),
+        Err(Trouble::Sqlite(error)) if !is_verdict(&error) && files.db.exists() => {
+            if error.sqlite_error_code() != Some(ErrorCode::OperationInterrupted) {
+                tracing::warn!(file = %files.db.display(), %error, "the data base could not be checked");
+            }
             Ok(())
         }
         Err(trouble) => Err(trouble.with(&files.db).to_string()),
-        Ok(()) => Ok(()),
     }
+}
+
+/// Whether an error says something about what is in the file. One without a code of SQLite's is about a value.
+fn is_verdict(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        None | Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
 }
 
 fn check(db: &Path, stop: &Arc<AtomicBool>) -> Result<(), Trouble> {

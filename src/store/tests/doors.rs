@@ -96,6 +96,23 @@ fn reading_where_nothing_is_makes_nothing() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_just_now_is_not_called_damaged() {
+    let dir = TempDir::new().expect("a folder");
+    Book::open(dir.path()).close();
+    let other = rusqlite::Connection::open(dir.path().join("callsign.db")).expect("a data base");
+    let alone = "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE t (x); ROLLBACK";
+    other.execute_batch(alone).expect("nobody else has it open");
+    let stop = Arc::new(AtomicBool::new(false));
+    assert_eq!(super::super::quick_check(dir.path(), &stop), Ok(()));
+    drop(other);
+    fs::write(dir.path().join("callsign.db"), [b'x'; 4096]).expect("room");
+    assert!(
+        super::super::quick_check(dir.path(), &stop).is_err(),
+        "what can be read is judged"
+    );
+}
+
+#[test]
 fn a_check_that_is_told_to_stop_is_no_failure() {
     let dir = TempDir::new().expect("a folder");
     let mut book = Book::open(dir.path());
