@@ -243,7 +243,7 @@ fn check_beside_serving(dir: &Path, stop: Arc<AtomicBool>) -> tokio::sync::onesh
     let dir = dir.to_owned();
     let spawned = std::thread::Builder::new().name("check".into()).spawn(move || {
         match store::quick_check(&dir, &stop) {
-            // The sender must outlive the check: a closed channel is no verdict.
+            // The channel closes without a word, which is no verdict.
             Ok(()) => tracing::debug!("the data base was checked: it is whole"),
             Err(message) => {
                 tracing::error!("{message}");

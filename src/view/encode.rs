@@ -349,7 +349,7 @@ impl<'a> Layout<'a> {
         } else {
             Rule::Answerable
         };
-        let (mut entries, mut label_octets, mut count) = (Vec::new(), 0, 0);
+        let mut entries = Vec::new();
         for member in members {
             let instance = self.instance(*member);
             let before = entries.len();
@@ -367,15 +367,11 @@ impl<'a> Layout<'a> {
                     continue;
                 }
                 entries.push(self.members[*member as usize].port + at as u32);
-                label_octets += 1 + instance.id.as_str().len() as u32;
             }
-            count += u32::from(entries.len() > before);
         }
         Services {
             standing,
             entries: self.intern(&entries),
-            members: count,
-            label_octets,
         }
     }
 

@@ -142,10 +142,6 @@ pub struct Services {
     pub standing: Standing,
     /// Numbers of ports, in the order of tier, ring and port.
     pub entries: Range,
-    /// How many members they are of.
-    pub members: u32,
-    /// Octets of the targets' first labels with their length octets, summed.
-    pub label_octets: u32,
 }
 
 /// What stands behind the service's own name or a tag's.
