@@ -6,6 +6,7 @@
 
 mod apply;
 mod change;
+pub mod contents;
 mod health;
 mod instance;
 pub mod limits;
