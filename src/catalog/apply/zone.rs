@@ -112,6 +112,8 @@ impl Step {
             settings,
             base,
             serial,
+            file: None,
+            contents: None,
             services: imbl::OrdMap::new(),
             created_at: self.now,
             index,

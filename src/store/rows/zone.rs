@@ -88,6 +88,8 @@ impl ZoneBody {
                 name_servers: self.base.name_servers.into(),
             },
             serial,
+            file: None,
+            contents: None,
             services: imbl::OrdMap::new(),
             created_at: at(self.created_at),
             index: self.index,
