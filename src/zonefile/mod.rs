@@ -53,3 +53,6 @@ pub fn read_text(
         Ok((_, others)) | Err(others) => Err(findings.with(others)),
     })
 }
+
+#[cfg(test)]
+mod tests;

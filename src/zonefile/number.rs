@@ -101,13 +101,16 @@ pub(super) fn fixed(text: &[u8], places: u32) -> Option<i64> {
     let point = text.iter().position(|&octet| octet == b'.');
     let (whole, part) = match point {
         Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, &b"0"[..]),
+        None => (text, &b""[..]),
     };
-    if part.len() > places as usize || whole.len() > 12 {
+    if part.len() > places as usize || whole.len() > 12 || (point.is_some() && part.is_empty()) {
         return None;
     }
     let scale = 10_i64.pow(places);
-    let part = decimal(part)? as i64 * 10_i64.pow(places - part.len() as u32);
+    let part = match part {
+        [] => 0,
+        digits => decimal(digits)? as i64 * 10_i64.pow(places - digits.len() as u32),
+    };
     let sum = (decimal(whole)? as i64) * scale + part;
     Some(if negative { -sum } else { sum })
 }
