@@ -62,7 +62,8 @@ pub(super) fn scan(scan: &mut Scan<'_, '_>) -> Result<(), Wrong> {
         parameters.push((key, value, token));
     }
     parameters.sort_by_key(|(key, ..)| *key);
-    if let Some([_, (key, _, token)]) = parameters.array_windows().find(|[one, next]| one.0 == next.0) {
+    let mut pairs = parameters.iter().zip(parameters.iter().skip(1));
+    if let Some((_, (key, _, token))) = pairs.find(|(one, next)| one.0 == next.0) {
         return Err(token.wrong(format!("the parameter {} stands here twice", key_name(*key))));
     }
     for (key, value, token) in parameters {

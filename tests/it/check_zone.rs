@@ -45,8 +45,8 @@ fn every_error_and_warning_is_told_in_order_of_line() {
             "example.org.zone:3: error:",
             "example.org.zone:4: error:",
             "example.org.zone:5: warning:",
-            "example.org.zone:6: error:",
             "example.org.zone:7: error:",
+            "example.org.zone:8: error:",
             "example.org.zone: 4",
         ],
         "{stdout}"
@@ -65,6 +65,7 @@ fn warnings_alone_are_no_failure() {
         stdout,
         "example.org.zone:2: warning: MX: its target b.example.org is not in this file; a service may stand there\n\
          example.org.zone: warning: example.org has no NS; ns.example.org is answered\n\
+         example.org.zone: info: no SOA; the server answers one of its own\n\
          example.org.zone: 1 record, 2 names, 0 errors, 2 warnings\n"
     );
     assert_eq!(code, Some(0));
@@ -74,7 +75,10 @@ fn warnings_alone_are_no_failure() {
 fn the_origin_is_the_file_s_name_or_the_flag() {
     let text = "$TTL 60\n@ NS .\nwww.example.org. A 192.0.2.1\n";
     let (code, stdout, _) = check("zone.txt", text, &["--origin", "Example.ORG."]);
-    assert_eq!(stdout, "zone.txt: 2 records, 2 names, 0 errors, 0 warnings\n");
+    assert!(
+        stdout.ends_with("zone.txt: 2 records, 2 names, 0 errors, 0 warnings\n"),
+        "{stdout}"
+    );
     assert_eq!(code, Some(0));
     let (code, stdout, stderr) = check("zone.txt", text, &[]);
     assert_eq!((code, stdout.as_str()), (Some(2), ""));

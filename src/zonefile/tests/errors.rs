@@ -250,6 +250,10 @@ fn what_is_no_text_is_refused_at_once() {
 
 /// Each of these would take minutes if any part of it were read more than a few times.
 #[test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the time that is taken is what the test is about"
+)]
 fn long_and_hostile_texts_take_time_in_proportion() {
     let n = 2 * ENTRY_OCTETS_MAX;
     let started = Instant::now();
