@@ -11,6 +11,7 @@ use crate::catalog::limits::TTL_MAX;
 
 use super::field::{self, Scan};
 use super::findings::Findings;
+use super::limits::FILE_OCTETS_MAX;
 use super::source::{Next, Source};
 use super::tokens::{Token, Tokens};
 use super::types::{is_meta, name as type_name, number as type_number, numbered, suffixed};
@@ -65,7 +66,7 @@ pub(super) fn read(
     findings: &mut Findings,
     mut sink: impl FnMut(Record<'_>),
 ) -> io::Result<()> {
-    let mut source = Source::new(from);
+    let mut source = Source::new(from, FILE_OCTETS_MAX);
     let mut reader = Reader {
         origin: origin.to_wire(),
         owner: Vec::new(),
