@@ -178,7 +178,7 @@ impl Step {
 
     /// Puts `changed` in the place of `zone`. Costs a look at each service only if the zone's `on_empty` changes.
     fn change_zone(&mut self, zone: &Arc<Zone>, mut changed: Zone) {
-        let moved = own_records(zone) != own_records(&changed)
+        let moved = OwnRecords::of(zone) != OwnRecords::of(&changed)
             || (zone.ttl() != changed.ttl() && inherits_ttl(zone))
             || (zone.settings.on_empty != changed.settings.on_empty
                 && changed.services.values().any(|service| {
@@ -239,19 +239,29 @@ impl Step {
     }
 }
 
-/// What a zone's settings and base decide of its SOA, its NS and the addresses of its name server: nothing of what its
-/// zone file says.
-fn own_records(zone: &Zone) -> (Option<(Ttl, Ttl)>, Option<(Ttl, Box<[IpAddr]>)>) {
-    let contents = zone.contents.as_deref();
-    let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
-    let addresses = zone
-        .has_default_name_server()
-        .then(|| zone.base.name_servers.clone());
-    let soa = contents.and_then(Contents::soa).is_none();
-    (
-        soa.then(|| (zone.ttl(), zone.negative_ttl())),
-        (!has_ns).then(|| (zone.ttl(), addresses.unwrap_or_default())),
-    )
+/// What a zone's settings and base decide of the records at its apex and its name server: nothing of what its zone file
+/// says.
+#[derive(PartialEq)]
+struct OwnRecords {
+    /// TTL and MINIMUM of the SOA.
+    soa: Option<(Ttl, Ttl)>,
+    /// TTL of NS, and the addresses of the name server.
+    name_server: Option<(Ttl, Box<[IpAddr]>)>,
+}
+
+impl OwnRecords {
+    fn of(zone: &Zone) -> Self {
+        let contents = zone.contents.as_deref();
+        let has_soa = contents.and_then(Contents::soa).is_some();
+        let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
+        let addresses = zone
+            .has_default_name_server()
+            .then(|| zone.base.name_servers.clone());
+        Self {
+            soa: (!has_soa).then(|| (zone.ttl(), zone.negative_ttl())),
+            name_server: (!has_ns).then(|| (zone.ttl(), addresses.unwrap_or_default())),
+        }
+    }
 }
 
 /// Whether a service with records has the zone's TTL.
