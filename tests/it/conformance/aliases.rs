@@ -1,0 +1,331 @@
+//! Aliases of a zone file: CNAME chains through services and zones, their bounds, and DNAME. Groups b and static.
+
+use crate::support::dns::{Type, rcode};
+
+use super::case::{Case, answer, case, full, nodata, nxdomain, q, qe};
+use super::records::SOA;
+
+/// The part of `example.org` that is about aliases.
+pub(super) const FILE: &str = "
+www        CNAME web
+tagged     CNAME v2.web
+host-alias CNAME web-1.web
+todown     CNAME down
+togone     CNAME gone
+plain      CNAME mail
+c1         CNAME c2
+c2         CNAME c3
+c3         CNAME c4
+c4         CNAME c5
+c5         CNAME c6
+c6         CNAME c7
+c7         CNAME c8
+c8         CNAME c9
+c9         A     192.0.2.110
+l1         CNAME l2
+l2         CNAME l3
+l3         CNAME l4
+l4         CNAME l5
+l5         CNAME l6
+l6         CNAME l7
+l7         CNAME l8
+l8         CNAME l9
+l9         CNAME l10
+l10        CNAME l11
+l11        A     192.0.2.111
+loop1      CNAME loop2
+loop2      CNAME loop1
+self       CNAME self
+tonone     CNAME nothing
+toent      CNAME b.ent
+tout       CNAME www.example.net.
+tobare     CNAME host.bare.internal.
+tobarenone CNAME nothing.bare.internal.
+towild     CNAME host3.wild
+todel      CNAME x.sub
+tochild    CNAME www.child
+old        DNAME new
+x.new      A     192.0.2.121
+outd       DNAME example.net.
+tosvc      DNAME web
+d1         DNAME d2
+d2         DNAME d1
+";
+
+const SOA_BARE: &str = "bare.internal. 1 SOA ns.bare.internal. hostmaster.bare.internal. * 60 15 604800 1";
+
+fn label(letter: char, octets: usize) -> String {
+    letter.to_string().repeat(octets)
+}
+
+fn long_target() -> String {
+    format!("{}.{}.{}.%", label('x', 63), label('y', 63), label('z', 50))
+}
+
+/// A DNAME whose target leaves no room for much before it.
+pub(super) fn too_long() -> String {
+    format!("tolong DNAME {}\n", full(&long_target()))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    [chains(), ends(), bounds(), dnames()].concat()
+}
+
+/// The links `prefix1` to `prefix<last + 1>`.
+fn links(prefix: &str, last: usize) -> Vec<String> {
+    (1..=last)
+        .map(|n| format!("{prefix}{n}.% 3600 CNAME {prefix}{}.%", n + 1))
+        .collect()
+}
+
+fn all(records: &[String]) -> Vec<&str> {
+    records.iter().map(String::as_str).collect()
+}
+
+fn chains() -> Vec<Case> {
+    let chain = |name, rtype, records: &[&str]| {
+        case(
+            "static.cname",
+            "RFC 1034 §4.3.2 step 3a",
+            qe(name, rtype),
+            answer(records),
+        )
+    };
+    let www = "www.% 3600 CNAME web.%";
+    vec![
+        chain("www.%", Type::A, &[www, "web.% 5 A 192.0.2.11"]),
+        chain("www.%", Type::AAAA, &[www, "web.% 5 AAAA 2001:db8::11"]),
+        case(
+            "static.cname",
+            "RFC 1034 §4.3.2 step 3a",
+            qe("www.%", Type::SRV),
+            answer(&[www, "web.% 5 SRV 0 1 8080 web-1.web.%"])
+                .additional(&["web-1.web.% 5 A 192.0.2.11", "web-1.web.% 5 AAAA 2001:db8::11"]),
+        ),
+        chain("www.%", Type::TXT, &[www, r#"web.% 3600 TXT "static""#]),
+        chain(
+            "tagged.%",
+            Type::A,
+            &["tagged.% 3600 CNAME v2.web.%", "v2.web.% 5 A 192.0.2.11"],
+        ),
+        chain(
+            "host-alias.%",
+            Type::A,
+            &[
+                "host-alias.% 3600 CNAME web-1.web.%",
+                "web-1.web.% 5 A 192.0.2.11",
+            ],
+        ),
+        chain(
+            "plain.%",
+            Type::A,
+            &["plain.% 3600 CNAME mail.%", "mail.% 600 A 192.0.2.25"],
+        ),
+        chain(
+            "tobare.%",
+            Type::A,
+            &[
+                "tobare.% 3600 CNAME host.bare.internal.",
+                "host.bare.internal. 60 A 192.0.2.91",
+            ],
+        ),
+        chain(
+            "tochild.%",
+            Type::A,
+            &[
+                "tochild.% 3600 CNAME www.child.%",
+                "www.child.% 300 A 192.0.2.131",
+            ],
+        ),
+        chain(
+            "towild.%",
+            Type::TXT,
+            &[
+                "towild.% 3600 CNAME host3.wild.%",
+                r#"host3.wild.% 3600 TXT "this is a wildcard""#,
+            ],
+        ),
+        // Outside our zones the chain just ends.
+        chain("tout.%", Type::A, &["tout.% 3600 CNAME www.example.net."]),
+        // The alias itself.
+        case(
+            "b.alone",
+            "RFC 1034 §3.6.2",
+            q("www.%", Type::CNAME),
+            answer(&[www]),
+        ),
+        case("b.alone", "RFC 8482 §4.1", q("www.%", Type::ANY), answer(&[www])),
+        case("b.chase", "RFC 1034 §4.3.2", q("PLAIN.%", Type::AAAA), {
+            answer(&["PLAIN.% 3600 CNAME mail.%", "mail.% 600 AAAA 2001:db8::25"])
+        }),
+        case(
+            "b.chase",
+            "RFC 1034 §4.3.2: below an alias is nothing",
+            q("x.www.%", Type::A),
+            nxdomain(SOA),
+        ),
+    ]
+}
+
+/// What the last name says: rcode and SOA.
+fn ends() -> Vec<Case> {
+    let end = |source, name, rtype, alias: &str, soa: &str, code| {
+        let wanted = answer(&[alias]).authority(&[soa]).rcode(code);
+        case("static.end", source, q(name, rtype), wanted)
+    };
+    let (nd, nx) = (rcode::NOERROR, rcode::NXDOMAIN);
+    vec![
+        end(
+            "RFC 6604 §3",
+            "tonone.%",
+            Type::A,
+            "tonone.% 3600 CNAME nothing.%",
+            SOA,
+            nx,
+        ),
+        end(
+            "RFC 2308 §2.2",
+            "plain.%",
+            Type::MX,
+            "plain.% 3600 CNAME mail.%",
+            SOA,
+            nd,
+        ),
+        end(
+            "RFC 2308 §2.2",
+            "toent.%",
+            Type::A,
+            "toent.% 3600 CNAME b.ent.%",
+            SOA,
+            nd,
+        ),
+        end(
+            "a service that is down",
+            "todown.%",
+            Type::A,
+            "todown.% 3600 CNAME down.%",
+            SOA,
+            nd,
+        ),
+        end(
+            "on_empty: nxdomain",
+            "togone.%",
+            Type::A,
+            "togone.% 3600 CNAME gone.%",
+            SOA,
+            nx,
+        ),
+        end(
+            "the SOA of its zone",
+            "tobarenone.%",
+            Type::A,
+            "tobarenone.% 3600 CNAME nothing.bare.internal.",
+            SOA_BARE,
+            nx,
+        ),
+        end(
+            "the SOA of its zone",
+            "tobare.%",
+            Type::AAAA,
+            "tobare.% 3600 CNAME host.bare.internal.",
+            SOA_BARE,
+            nd,
+        ),
+        // RFC 1034 §4.3.2: a referral at the end; AA is of the first name.
+        case("static.end", "RFC 1034 §4.3.2 step 3b", qe("todel.%", Type::A), {
+            answer(&["todel.% 3600 CNAME x.sub.%"])
+                .authority(&["sub.% 3600 NS ns1.sub.%", "sub.% 3600 NS ns.example.net."])
+                .additional(&["ns1.sub.% 3600 A 192.0.2.61", "ns1.sub.% 3600 AAAA 2001:db8::61"])
+        }),
+    ]
+}
+
+fn bounds() -> Vec<Case> {
+    let mut eight = links("c", 8);
+    eight.push("c9.% 3600 A 192.0.2.110".to_string());
+    let cut = links("l", 8);
+    let bound = |name, wanted| {
+        case(
+            "static.bound",
+            "RFC 1034 §3.6.2, 5.2.2",
+            qe(name, Type::A),
+            wanted,
+        )
+    };
+    vec![
+        bound("c1.%", answer(&all(&eight))),
+        bound("c2.%", answer(&all(&eight[1..]))),
+        bound("l1.%", answer(&all(&cut))),
+        bound(
+            "loop1.%",
+            answer(&["loop1.% 3600 CNAME loop2.%", "loop2.% 3600 CNAME loop1.%"]),
+        ),
+        bound("self.%", answer(&["self.% 3600 CNAME self.%"])),
+        case("static.bound", "RFC 6672 §5.3.3", qe("a.d1.%", Type::A), {
+            answer(&[
+                "d1.% 3600 DNAME d2.%",
+                "a.d1.% 3600 CNAME a.d2.%",
+                "d2.% 3600 DNAME d1.%",
+                "a.d2.% 3600 CNAME a.d1.%",
+            ])
+        }),
+    ]
+}
+
+fn dnames() -> Vec<Case> {
+    let dname = |name, rtype, wanted| case("static.dname", "RFC 6672 §3.2", qe(name, rtype), wanted);
+    let old = "old.% 3600 DNAME new.%";
+    let too_long = full(&format!("tolong.% 3600 DNAME {}", long_target()));
+    let asked = format!("{}.{}.tolong.%", label('a', 63), label('b', 63));
+    vec![
+        dname(
+            "x.old.%",
+            Type::A,
+            answer(&[old, "x.old.% 3600 CNAME x.new.%", "x.new.% 3600 A 192.0.2.121"]),
+        ),
+        dname(
+            "X.oLd.%",
+            Type::A,
+            answer(&[
+                "oLd.% 3600 DNAME new.%",
+                "X.oLd.% 3600 CNAME X.new.%",
+                "X.new.% 3600 A 192.0.2.121",
+            ]),
+        ),
+        dname(
+            "x.old.%",
+            Type::CNAME,
+            answer(&[old, "x.old.% 3600 CNAME x.new.%"]),
+        ),
+        dname(
+            "x.old.%",
+            Type::MX,
+            answer(&[old, "x.old.% 3600 CNAME x.new.%"]).authority(&[SOA]),
+        ),
+        dname("y.old.%", Type::A, {
+            answer(&[old, "y.old.% 3600 CNAME y.new.%"])
+                .authority(&[SOA])
+                .rcode(rcode::NXDOMAIN)
+        }),
+        dname("old.%", Type::DNAME, answer(&[old])),
+        // The owner itself is not redirected.
+        dname("old.%", Type::A, nodata(SOA)),
+        dname("new.%", Type::A, nodata(SOA)),
+        dname("a.b.outd.%", Type::A, {
+            answer(&[
+                "outd.% 3600 DNAME example.net.",
+                "a.b.outd.% 3600 CNAME a.b.example.net.",
+            ])
+        }),
+        dname("web-1.tosvc.%", Type::A, {
+            answer(&[
+                "tosvc.% 3600 DNAME web.%",
+                "web-1.tosvc.% 3600 CNAME web-1.web.%",
+                "web-1.web.% 5 A 192.0.2.11",
+            ])
+        }),
+        case("static.dname", "RFC 6672 §2.2: YXDOMAIN", qe(&asked, Type::A), {
+            answer(&[&too_long]).rcode(rcode::YXDOMAIN)
+        }),
+    ]
+}

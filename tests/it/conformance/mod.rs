@@ -1,0 +1,125 @@
+//! Conformance: a case for each rule that an authoritative server has to keep, sent as octets over UDP and TCP and
+//! judged octet by octet.
+//!
+//! - [`rules`]: the rules, and which tests hold those that are no question and answer.
+//! - [`case`]: what a case is. [`judge`] holds a reply against it, [`run`] sends a table.
+//! - [`served`]: what the server under test serves.
+//! - The tables: [`gate`], [`edns`], [`rfc8906`], [`names`], [`sizes`] of services; [`dns_sd`] and [`reverse`];
+//!   [`aliases`], [`wildcards`], [`delegations`], [`records`] of static records.
+
+mod aliases;
+mod case;
+mod delegations;
+mod dns_sd;
+mod edns;
+mod gate;
+mod judge;
+mod names;
+mod records;
+mod reverse;
+mod rfc8906;
+mod rules;
+mod run;
+mod served;
+mod sizes;
+mod wildcards;
+
+use std::collections::BTreeSet;
+
+use crate::house::invariants::all_tests;
+
+use case::Case;
+use rules::{HELD_ELSEWHERE, NOT_HELD, RULES};
+
+/// What needs services alone.
+fn of_services() -> Vec<Case> {
+    [
+        gate::cases(),
+        edns::cases(),
+        rfc8906::cases(),
+        names::cases(),
+        sizes::cases(),
+    ]
+    .concat()
+}
+
+/// What needs static records.
+fn of_static_records() -> Vec<Case> {
+    [
+        records::cases(),
+        aliases::cases(),
+        wildcards::cases(),
+        delegations::cases(),
+    ]
+    .concat()
+}
+
+#[test]
+fn services_are_answered_by_the_rules() {
+    let program = served::services();
+    run::run(program.dns, &of_services());
+}
+
+#[test]
+#[ignore = "--zones is not there yet"]
+fn static_records_are_answered_by_the_rules() {
+    let program = served::static_records();
+    run::run(program.dns, &of_static_records());
+}
+
+#[test]
+#[ignore = "--zones is not there yet"]
+fn wrong_zone_files_are_refused_with_file_and_line() {
+    records::wrong_files();
+}
+
+#[test]
+#[ignore = "DNS-SD is not there yet"]
+fn dns_sd_is_answered_by_the_rules() {
+    let program = served::dns_sd();
+    run::run(program.dns, &dns_sd::cases());
+}
+
+#[test]
+#[ignore = "reverse names are not there yet"]
+fn reverse_names_are_answered_by_the_rules() {
+    let program = served::reverse();
+    run::run(program.dns, &reverse::cases());
+}
+
+#[test]
+fn each_rule_has_a_case_or_says_which_tests_hold_it() {
+    let tables = [
+        of_services(),
+        of_static_records(),
+        dns_sd::cases(),
+        reverse::cases(),
+    ]
+    .concat();
+    assert!(tables.len() >= 200, "{} cases", tables.len());
+    let known: BTreeSet<&str> = RULES.iter().map(|(id, _)| *id).collect();
+    assert_eq!(known.len(), RULES.len(), "a rule stands there twice");
+    let mut held: BTreeSet<&str> = tables.iter().map(|case| case.rule).collect();
+    // Files are read before anything can be asked: their cases are another table.
+    held.extend(records::FILE_RULES);
+    let groups: BTreeSet<&str> = held.iter().filter_map(|id| id.split('.').next()).collect();
+    let wanted = "a b c d e f g h j k l m n o p gate static tcp";
+    assert_eq!(groups, wanted.split(' ').collect(), "the groups that have cases");
+    let there = all_tests();
+    for (id, tests) in HELD_ELSEWHERE {
+        for test in *tests {
+            assert!(there.contains(*test), "{id} names {test}, which is no test");
+        }
+        held.insert(id);
+    }
+    for (id, _) in NOT_HELD {
+        assert!(held.insert(id), "{id} is held: take it off the list");
+    }
+    let unknown: Vec<_> = held.difference(&known).collect();
+    assert!(
+        unknown.is_empty(),
+        "cases of rules that do not exist: {unknown:?}"
+    );
+    let without: Vec<_> = known.difference(&held).collect();
+    assert!(without.is_empty(), "rules that nothing holds: {without:?}");
+}
