@@ -105,7 +105,10 @@ impl Judge<'_> {
         for (port, protocol) in ports() {
             let service_type = if port.is_main() { label } else { port.as_str() };
             if service_type.len() <= SERVICE_TYPE_OCTETS_MAX {
-                self.name(&[&format!("_{service_type}"), protocol_label(protocol)], &OWN_OF_LIST)?;
+                self.name(
+                    &[&format!("_{service_type}"), protocol_label(protocol)],
+                    &OWN_OF_LIST,
+                )?;
             }
         }
         // Below a name that the file does not have, it has nothing.

@@ -117,7 +117,12 @@ impl Key {
             Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
             Self::Ttl | Self::NegativeTtl => Kind::Duration,
             Self::InsecureNoAuth => Kind::Switch,
-            Self::DataDir | Self::Http | Self::Zones | Self::TokenFile | Self::PortsFile | Self::LogFormat => Kind::Text,
+            Self::DataDir
+            | Self::Http
+            | Self::Zones
+            | Self::TokenFile
+            | Self::PortsFile
+            | Self::LogFormat => Kind::Text,
         }
     }
 

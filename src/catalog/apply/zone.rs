@@ -244,7 +244,9 @@ impl Step {
 fn own_records(zone: &Zone) -> (Option<(Ttl, Ttl)>, Option<(Ttl, Box<[IpAddr]>)>) {
     let contents = zone.contents.as_deref();
     let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
-    let addresses = zone.has_default_name_server().then(|| zone.base.name_servers.clone());
+    let addresses = zone
+        .has_default_name_server()
+        .then(|| zone.base.name_servers.clone());
     let soa = contents.and_then(Contents::soa).is_none();
     (
         soa.then(|| (zone.ttl(), zone.negative_ttl())),

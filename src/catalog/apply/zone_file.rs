@@ -40,7 +40,8 @@ impl Step {
         // No serial was answered of a zone that is new, except of one that was deleted: then it goes on from there.
         let is_first = before.is_none() && !self.state.retired.contains_key(name);
         let takes_over = serial_of_file.filter(|serial| is_first || is_newer(*serial, zone.serial));
-        let is_same = before.is_some() && zone.file == digest && zone.contents.is_some() == contents.is_some();
+        let is_same =
+            before.is_some() && zone.file == digest && zone.contents.is_some() == contents.is_some();
         if is_same && takes_over.is_none() {
             return Ok(());
         }
@@ -53,7 +54,8 @@ impl Step {
             ..Zone::clone(&zone)
         };
         self.state.check_default_name_server(&changed)?;
-        let moved = zone.file != digest && !(is_empty(zone.contents.as_ref(), zone.file) && is_empty(contents, digest));
+        let moved = zone.file != digest
+            && !(is_empty(zone.contents.as_ref(), zone.file) && is_empty(contents, digest));
         changed.serial = match takes_over {
             Some(serial) => serial,
             None if moved && before.is_some() => zone.serial.wrapping_add(1),
@@ -94,7 +96,9 @@ impl Step {
         instance: Option<&Instance>,
     ) -> Result<(), Rejection> {
         let zone = self.state.zone(zone)?;
-        let Some(contents) = &zone.contents else { return Ok(()) };
+        let Some(contents) = &zone.contents else {
+            return Ok(());
+        };
         match clash(contents, service, instance.into_iter()) {
             Some(clash) => Err(hides(clash.message(service.name.as_str(), zone.name.as_str()))),
             None => Ok(()),
@@ -106,7 +110,11 @@ impl State {
     /// Attaches what a zone file holds to the zone that was loaded, if it is what was served from it last: that is no
     /// change. Whether it was.
     pub fn attach(&mut self, name: &ZoneName, contents: &Arc<Contents>) -> bool {
-        let Some(zone) = self.zones.get(name).filter(|zone| zone.file == Some(contents.digest())) else {
+        let Some(zone) = self
+            .zones
+            .get(name)
+            .filter(|zone| zone.file == Some(contents.digest()))
+        else {
             return false;
         };
         let zone = Zone {

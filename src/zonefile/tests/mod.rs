@@ -28,7 +28,9 @@ fn read(text: &[u8]) -> (Vec<String>, Vec<String>) {
     })
     .expect("a slice can be read");
     let found = findings.with(Vec::new());
-    let found = found.iter().map(|f| format!("{}: {}: {}", f.line, f.severity, f.message));
+    let found = found
+        .iter()
+        .map(|f| format!("{}: {}: {}", f.line, f.severity, f.message));
     (records, found.collect())
 }
 
@@ -36,9 +38,14 @@ fn read(text: &[u8]) -> (Vec<String>, Vec<String>) {
 fn record(text: &str) -> Result<Vec<u8>, String> {
     let mut data = None;
     let mut findings = Findings::default();
-    parse::read(format!("@ 60 {text}\n").as_bytes(), &origin(), &mut findings, |record| {
-        data = Some(record.data.to_vec());
-    })
+    parse::read(
+        format!("@ 60 {text}\n").as_bytes(),
+        &origin(),
+        &mut findings,
+        |record| {
+            data = Some(record.data.to_vec());
+        },
+    )
     .expect("a slice can be read");
     match data {
         Some(data) => Ok(data),

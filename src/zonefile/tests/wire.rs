@@ -134,15 +134,23 @@ fn the_generic_form_of_every_case_is_the_same_record() {
     for (text, wire) in CASES {
         let rtype = text.split(' ').next().expect("a type");
         let generic = format!("{rtype} \\# {} {wire}", wire.len() / 2);
-        assert_eq!(record(&generic).map(|data| hex(&data)), Ok((*wire).to_string()), "{generic}");
+        assert_eq!(
+            record(&generic).map(|data| hex(&data)),
+            Ok((*wire).to_string()),
+            "{generic}"
+        );
     }
 }
 
 /// An octet less or more is an error, or other data that are right; never a record that was not checked.
 #[test]
 fn cut_data_of_a_known_type_are_refused() {
-    for rtype in ["A", "AAAA", "NS", "MX", "SRV", "SOA", "CAA", "LOC", "EUI48", "DS", "NAPTR", "TXT"] {
-        let of_type = CASES.iter().find(|(text, _)| text.starts_with(&format!("{rtype} ")));
+    for rtype in [
+        "A", "AAAA", "NS", "MX", "SRV", "SOA", "CAA", "LOC", "EUI48", "DS", "NAPTR", "TXT",
+    ] {
+        let of_type = CASES
+            .iter()
+            .find(|(text, _)| text.starts_with(&format!("{rtype} ")));
         let (_, wire) = of_type.expect("each has a case");
         let mut cut = wire[..wire.len() - 2].to_string();
         if rtype == "CAA" {

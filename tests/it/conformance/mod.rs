@@ -25,6 +25,7 @@ mod sizes;
 mod wildcards;
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use crate::house::invariants::all_tests;
 
@@ -122,4 +123,46 @@ fn each_rule_has_a_case_or_says_which_tests_hold_it() {
     );
     let without: Vec<_> = known.difference(&held).collect();
     assert!(without.is_empty(), "rules that nothing holds: {without:?}");
+}
+
+/// The numbers in a text that `RFC` stands before, those of a list too: `RFC 2308 §5, 8020 §2` has two.
+fn rfcs(text: &str) -> BTreeSet<u32> {
+    let Some((_, text)) = text.split_once("RFC ") else {
+        return BTreeSet::new();
+    };
+    // What a colon ends is words.
+    let list = text.split(':').next().unwrap_or_default();
+    let words = list.split([',', ' ']).filter(|word| word.len() == 4);
+    words.filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn each_rfc_that_a_case_cites_stands_in_the_readme() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = fs::read_to_string(readme).expect("read the README");
+    let section = readme.split("\n## ").find(|part| part.starts_with("RFCs served"));
+    let rows = section
+        .expect("a section on RFCs")
+        .lines()
+        .filter_map(|line| line.split('|').nth(1));
+    let there: BTreeSet<u32> = rows
+        .flat_map(|cell| cell.split(|c: char| !c.is_ascii_digit()))
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let tables = [
+        of_services(),
+        of_static_records(),
+        dns_sd::cases(),
+        reverse::cases(),
+    ]
+    .concat();
+    let cited: BTreeSet<u32> = tables.iter().flat_map(|case| rfcs(case.source)).collect();
+    assert!(cited.len() > 25, "{cited:?}");
+    let missing: Vec<_> = cited.difference(&there).collect();
+    assert!(missing.is_empty(), "the README says nothing of {missing:?}");
+    assert_eq!(
+        rfcs("RFC 2308 §5, 8020 §2: 1035 or 15 octets"),
+        [2308, 8020].into()
+    );
+    assert_eq!(rfcs("contract"), [].into());
 }

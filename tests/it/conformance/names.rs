@@ -179,6 +179,13 @@ fn apex() -> Vec<Case> {
             q("~", Type::DS),
             nodata(SOA),
         ),
+        // Both zones are ours: the parent answers, and must not deny what is there (RFC 8020).
+        case(
+            "a.existence",
+            "RFC 4035 §3.1.4.1, 8020 §2",
+            q("deep.~", Type::DS),
+            nodata(SOA),
+        ),
         case("p.apex", "RFC 2181 §6.1", q("Svc.Internal.", Type::NS), {
             answer(&["Svc.Internal. 5 NS ns.Svc.Internal."]).additional(&["ns.Svc.Internal. 5 A 127.0.0.1"])
         }),
