@@ -1,10 +1,8 @@
 //! What is found while a file is read, kept within a bound.
 
-use crate::catalog::contents::{Finding, Severity};
+use crate::catalog::contents::{FINDINGS_MAX, Finding, Severity};
 
-use super::limits::FINDINGS_MAX;
-
-/// Errors and warnings, at most [`FINDINGS_MAX`] of each.
+/// Errors and warnings, at most [`FINDINGS_MAX`] of each. After so many errors the rest of a file is not read.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     errors: Vec<Finding>,

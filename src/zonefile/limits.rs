@@ -4,11 +4,9 @@
 pub const FILE_OCTETS_MAX: usize = 512 * 1024 * 1024;
 /// Octets of an entry, its comments included. A record's data of 65,535 octets, all of them escaped, has 262,140.
 pub const ENTRY_OCTETS_MAX: usize = 1024 * 1024;
-/// Findings that are kept of one file, errors and warnings each. After so many errors the rest is not read.
-pub const FINDINGS_MAX: usize = 100;
 /// Zone files in a folder.
 pub const FILES_MAX: usize = 1000;
 /// Entries of a folder that are looked at, zone files or not.
 pub const FOLDER_ENTRIES_MAX: usize = 100_000;
 /// Octets of targets (of NS, MX, SRV and CNAME) that are kept to be looked up at the end.
-pub const TARGET_OCTETS_MAX: usize = 16 * 1024 * 1024;
+pub(super) const TARGET_OCTETS_MAX: usize = 16 * 1024 * 1024;

@@ -13,8 +13,10 @@ mod binary;
 mod bitmap;
 mod field;
 mod findings;
+mod folder;
 mod gateway;
 mod limits;
+mod lint;
 mod location;
 mod name;
 mod number;
@@ -31,25 +33,32 @@ use std::io::{self, Read};
 use crate::catalog::ZoneName;
 use crate::catalog::contents::{Builder, Contents, Finding};
 
-pub use limits::{ENTRY_OCTETS_MAX, FILE_OCTETS_MAX, FILES_MAX, FINDINGS_MAX, FOLDER_ENTRIES_MAX};
+pub use folder::{ReadError, ZoneFile, line, read, read_dir};
+pub use limits::{ENTRY_OCTETS_MAX, FILE_OCTETS_MAX, FILES_MAX, FOLDER_ENTRIES_MAX};
 
 use findings::Findings;
+use lint::Targets;
 
-/// Reads the text of a zone file.
+/// What a text comes to: the contents with warnings, or all findings if errors are among them.
+pub type Outcome = Result<(Contents, Vec<Finding>), Vec<Finding>>;
+
+/// Reads the text of a zone file. Findings are in order of line; what is about the whole file comes last.
 ///
 /// # Errors
-/// What `from` fails with, from outside; and all findings, errors and warnings in order of line, if there are errors.
-pub fn read_text(
-    from: impl Read,
-    origin: &ZoneName,
-) -> io::Result<Result<(Contents, Vec<Finding>), Vec<Finding>>> {
+/// What reading from `from` failed with.
+pub fn read_text(from: impl Read, origin: &ZoneName) -> io::Result<Outcome> {
     let mut findings = Findings::default();
     let mut builder = Builder::new(origin);
+    let mut targets = Targets::new(origin);
     parse::read(from, origin, &mut findings, |record| {
+        targets.add(record);
         builder.push(record.owner, record.rtype, record.ttl, record.data, record.line);
     })?;
     Ok(match builder.finish() {
-        Ok((contents, others)) if !findings.has_errors() => Ok((contents, findings.with(others))),
+        Ok((contents, others)) if !findings.has_errors() => {
+            targets.judge(&contents, &mut findings);
+            Ok((contents, findings.with(others)))
+        }
         Ok((_, others)) | Err(others) => Err(findings.with(others)),
     })
 }
