@@ -189,7 +189,9 @@ impl Server {
         // It reads files.
         tokio::task::spawn_blocking(move || {
             if !gate.asks_for_tokens() && zone_files.is_none() {
-                tracing::info!("SIGHUP: there is neither a token file nor a folder of zone files to read again");
+                tracing::info!(
+                    "SIGHUP: there is neither a token file nor a folder of zone files to read again"
+                );
             }
             if gate.asks_for_tokens() {
                 match gate.reload() {

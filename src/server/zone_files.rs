@@ -83,7 +83,10 @@ impl ZoneFiles {
             let origin = match zonefile::origin_of(&path) {
                 Ok(origin) if there.insert(origin.clone()) => origin,
                 Ok(origin) => {
-                    tracing::error!("SIGHUP: {}: another file is of the zone {origin}, too; remove one", path.display());
+                    tracing::error!(
+                        "SIGHUP: {}: another file is of the zone {origin}, too; remove one",
+                        path.display()
+                    );
                     continue;
                 }
                 Err(error) => {
@@ -163,7 +166,10 @@ fn put(writer: &Writer, path: &Path, zone: ZoneName, contents: Option<Arc<Conten
             true
         }
         Err(Refusal::Rejected { rejection, .. }) => {
-            tracing::error!("SIGHUP: {}: {rejection}; zone {zone} stays what it was", path.display());
+            tracing::error!(
+                "SIGHUP: {}: {rejection}; zone {zone} stays what it was",
+                path.display()
+            );
             false
         }
         Err(refusal) => {

@@ -234,6 +234,11 @@ impl Reply {
         self
     }
 
+    pub(super) fn authorities(mut self, records: Records) -> Self {
+        self.authorities = records;
+        self
+    }
+
     pub(super) fn additional(mut self, records: &[&str]) -> Self {
         self.additionals = Records::Exactly(lines(records));
         self

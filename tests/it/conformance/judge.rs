@@ -254,3 +254,63 @@ fn form_differs(message: &Message) -> Vec<String> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::{answer, qe};
+    use super::*;
+    use crate::support::dns::Type;
+
+    const REPLY: &[u8] = b"\x12\x34\x84\0\0\x01\0\x01\0\0\0\x01\x03wEb\x03svc\x08internal\0\0\x01\0\x01\
+        \xc0\x0c\0\x01\0\x01\0\0\0\x05\0\x04\xc0\0\x02\x0b\0\0\x29\x04\xd0\0\0\x80\0\0\0";
+
+    fn judged(octets: &[u8]) -> Vec<String> {
+        let sent = qe("wEb.~", Type::A).id(0x1234).dnssec_ok();
+        let wanted = answer(&["wEb.~ 5 A 192.0.2.11"]);
+        differences(&sent.into(), Transport::Udp, &wanted, octets)
+    }
+
+    #[test]
+    fn each_bit_of_a_reply_counts() {
+        assert_eq!(judged(REPLY), [""; 0]);
+        for bit in 0..REPLY.len() * 8 {
+            let mut octets = REPLY.to_vec();
+            octets[bit / 8] ^= 1 << (bit % 8);
+            assert!(
+                !judged(&octets).is_empty(),
+                "bit {bit} may be wrong: {}",
+                octets.escape_ascii()
+            );
+        }
+        for length in 0..REPLY.len() {
+            assert!(
+                !judged(&REPLY[..length]).is_empty(),
+                "the first {length} octets pass"
+            );
+        }
+        assert!(!judged(&[REPLY, b"\0"].concat()).is_empty());
+    }
+
+    #[test]
+    fn too_long_and_not_full_are_told() {
+        let sent: Sent = qe("wEb.~", Type::A).id(0x1234).dnssec_ok().into();
+        let small = Sent {
+            edns: Some((0, 0x8000)),
+            ..sent.clone()
+        };
+        let wanted = answer(&["wEb.~ 5 A 192.0.2.11"]);
+        let room = usize::from(OUR_PAYLOAD) - REPLY.len();
+        for (one_more, is_told) in [(room, true), (room + 1, false)] {
+            let found = differences(
+                &sent,
+                Transport::Udp,
+                &wanted.clone().full_but_for(one_more),
+                REPLY,
+            );
+            assert_eq!(!found.is_empty(), is_told, "{found:?}");
+        }
+        assert_eq!(octets_max(&small, Transport::Udp), 512);
+        assert_eq!(octets_max(&small, Transport::Tcp), 65_535);
+        assert!(!differences(&small, Transport::Udp, &wanted, &[REPLY, &[0; 512]].concat()).is_empty());
+    }
+}

@@ -62,14 +62,12 @@ fn services_are_answered_by_the_rules() {
 }
 
 #[test]
-#[ignore = "--zones is not there yet"]
 fn static_records_are_answered_by_the_rules() {
     let program = served::static_records();
     run::run(program.dns, &of_static_records());
 }
 
 #[test]
-#[ignore = "--zones is not there yet"]
 fn wrong_zone_files_are_refused_with_file_and_line() {
     records::wrong_files();
 }
