@@ -167,7 +167,7 @@ pub fn read_dir(dir: &Path) -> Result<Vec<ZoneFile>, Vec<ReadError>> {
 }
 
 /// The zone files of a folder, in the order of their names.
-fn paths(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
+pub fn paths(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let unreadable = |path: &Path, source| ReadError::Unreadable {
         path: path.to_path_buf(),
         source,
@@ -210,7 +210,7 @@ fn stem(name: &OsStr) -> Option<&[u8]> {
 }
 
 /// The zone that a file is named after.
-fn origin_of(path: &Path) -> Result<ZoneName, ReadError> {
+pub fn origin_of(path: &Path) -> Result<ZoneName, ReadError> {
     let no_zone = |reason: String| ReadError::NoZone {
         path: path.to_path_buf(),
         reason,

@@ -33,7 +33,7 @@ use std::io::{self, Read};
 use crate::catalog::ZoneName;
 use crate::catalog::contents::{Builder, Contents, Finding};
 
-pub use folder::{ReadError, ZoneFile, line, read, read_dir};
+pub use folder::{ReadError, ZoneFile, line, origin_of, paths, read, read_dir};
 pub use limits::{ENTRY_OCTETS_MAX, FILE_OCTETS_MAX, FILES_MAX, FOLDER_ENTRIES_MAX};
 
 use findings::Findings;
