@@ -76,16 +76,16 @@ impl CheckZone {
                 .map_err(|error| Failure::usage(format!("--origin: the zone's name {error}")))
         });
         let path = self.file.display();
-        let (counts, findings, well) = match zonefile::read(&self.file, origin.transpose()?.as_ref()) {
+        let (counts, findings, zone) = match zonefile::read(&self.file, origin.transpose()?.as_ref()) {
             Ok(zone) => {
                 let counts = format!(
                     "{}, {}, ",
                     counted(zone.contents.records(), "record"),
                     counted(zone.contents.names(), "name")
                 );
-                (counts, zone.warnings, true)
+                (counts, zone.warnings.clone(), Some(zone))
             }
-            Err(ReadError::Wrong { findings, .. }) => (String::new(), findings, false),
+            Err(ReadError::Wrong { findings, .. }) => (String::new(), findings, None),
             Err(ReadError::NoZone { .. }) => {
                 return Err(Failure::usage(format!(
                     "{path} is not named after its zone, as example.org.zone is; give the zone with --origin NAME"
@@ -96,6 +96,12 @@ impl CheckZone {
         for finding in &findings {
             writeln!(context.out, "{}", zonefile::line(&self.file, finding))?;
         }
+        if zone.as_ref().is_some_and(|zone| zone.contents.soa().is_none()) {
+            writeln!(
+                context.out,
+                "{path}: info: no SOA; the server answers one of its own"
+            )?;
+        }
         let of = |severity| {
             let of: &dyn Fn(&&Finding) -> bool = &|finding| finding.severity == severity;
             findings.iter().filter(of).count()
@@ -105,7 +111,7 @@ impl CheckZone {
             counted(of(Severity::Warning), "warning"),
         );
         writeln!(context.out, "{path}: {counts}{errors}, {warnings}")?;
-        if well { Ok(()) } else { Err(Failure::Found) }
+        zone.map(drop).ok_or(Failure::Found)
     }
 }
 

@@ -9,4 +9,4 @@ pub const FILES_MAX: usize = 1000;
 /// Entries of a folder that are looked at, zone files or not.
 pub const FOLDER_ENTRIES_MAX: usize = 100_000;
 /// Octets of targets (of NS, MX, SRV and CNAME) that are kept to be looked up at the end.
-pub(super) const TARGET_OCTETS_MAX: usize = 16 * 1024 * 1024;
+pub(super) const TARGET_OCTETS_MAX: usize = 32 * 1024 * 1024;

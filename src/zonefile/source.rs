@@ -105,7 +105,8 @@ impl<R: Read> Source<R> {
                 self.start = 3;
             }
         }
-        let more = !(self.lost && !self.pass_over()?) && (self.start < self.buffer.len() || self.fill()?);
+        let found = !self.lost || self.pass_over()?;
+        let more = found && (self.start < self.buffer.len() || self.fill()?);
         self.lost = false;
         if !more {
             return Ok(match self.octets_read > FILE_OCTETS_MAX {

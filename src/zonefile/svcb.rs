@@ -56,23 +56,20 @@ fn key_name(number: u16) -> String {
 
 /// Reads parameters up to the entry's end, and writes them in the order of their keys.
 pub(super) fn scan(scan: &mut Scan<'_, '_>) -> Result<(), Wrong> {
-    let mut parameters: Vec<(u16, Vec<u8>)> = Vec::new();
+    let mut parameters: Vec<(u16, Vec<u8>, Token<'_>)> = Vec::new();
     while let Some(token) = scan.tokens.next_pair() {
         let (key, value) = parameter(token)?;
-        if parameters.iter().any(|(other, _)| *other == key) {
-            return Err(token.wrong(format!("the parameter {} stands here twice", key_name(key))));
-        }
-        parameters.push((key, value));
+        parameters.push((key, value, token));
     }
-    parameters.sort_unstable_by_key(|(key, _)| *key);
-    for (key, value) in parameters {
+    parameters.sort_by_key(|(key, ..)| *key);
+    let mut pairs = parameters.iter().zip(parameters.iter().skip(1));
+    if let Some((_, (key, _, token))) = pairs.find(|(one, next)| one.0 == next.0) {
+        return Err(token.wrong(format!("the parameter {} stands here twice", key_name(*key))));
+    }
+    for (key, value, token) in parameters {
         scan.out.extend_from_slice(&key.to_be_bytes());
-        let octets = u16::try_from(value.len()).map_err(|_| {
-            Wrong::new(
-                scan.tokens.line(),
-                format!("the parameter {} is too long", key_name(key)),
-            )
-        })?;
+        let octets = u16::try_from(value.len())
+            .map_err(|_| token.wrong(format!("the parameter {} is too long", key_name(key))))?;
         scan.out.extend_from_slice(&octets.to_be_bytes());
         scan.out.extend_from_slice(&value);
     }

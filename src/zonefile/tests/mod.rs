@@ -1,5 +1,9 @@
 //! Tests of the parser: text in, records or findings out.
 
+mod errors;
+mod folder;
+mod lint;
+mod syntax;
 mod wire;
 
 use crate::catalog::ZoneName;
@@ -12,11 +16,15 @@ fn origin() -> ZoneName {
     ZoneName::parse("example.org").expect("a zone")
 }
 
-/// A record as text for comparison: owner, TTL, type, data in hexadecimal, line.
+/// The records as text for comparison (owner, TTL, type, data in hexadecimal, line), and the findings.
 fn read(text: &[u8]) -> (Vec<String>, Vec<String>) {
+    read_from(text)
+}
+
+fn read_from(from: impl std::io::Read) -> (Vec<String>, Vec<String>) {
     let mut records = Vec::new();
     let mut findings = Findings::default();
-    parse::read(text, &origin(), &mut findings, |record| {
+    parse::read(from, &origin(), &mut findings, |record| {
         records.push(format!(
             "{} {} {} {} @{}",
             crate::catalog::contents::text(record.owner),
@@ -26,7 +34,7 @@ fn read(text: &[u8]) -> (Vec<String>, Vec<String>) {
             record.line
         ));
     })
-    .expect("a slice can be read");
+    .expect("it can be read");
     let found = findings.with(Vec::new());
     let found = found
         .iter()
