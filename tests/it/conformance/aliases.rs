@@ -2,7 +2,7 @@
 
 use crate::support::dns::{Type, rcode};
 
-use super::case::{Case, answer, case, full, nodata, nxdomain, one_of, q, qe};
+use super::case::{Case, answer, case, full, like_any, nodata, nxdomain, one_of, q, qe};
 use super::records::SOA;
 
 /// The part of `example.org` that is about aliases.
@@ -50,6 +50,12 @@ outd       DNAME example.net.
 tosvc      DNAME web
 d1         DNAME d2
 d2         DNAME d1
+; Through one DNAME twice, and one that leads below itself.
+z.new      CNAME x.old
+grow       DNAME a.grow
+tobig      CNAME big
+tosrv      CNAME _http._tcp.web
+tods       CNAME child
 ";
 
 const SOA_BARE: &str = "bare.internal. 1 SOA ns.bare.internal. hostmaster.bare.internal. * 60 15 604800 1";
@@ -145,6 +151,33 @@ fn chains() -> Vec<Case> {
                 r#"host3.wild.% 3600 TXT "this is a wildcard""#,
             ],
         ),
+        case(
+            "static.cname",
+            "RFC 2782",
+            qe("tosrv.%", Type::SRV),
+            answer(&[
+                "tosrv.% 3600 CNAME _http._tcp.web.%",
+                "_http._tcp.web.% 5 SRV 0 1 8080 web-1.web.%",
+            ])
+            .additional(&["web-1.web.% 5 A 192.0.2.11", "web-1.web.% 5 AAAA 2001:db8::11"]),
+        ),
+        // What does not fit behind an alias is cut like any other.
+        case(
+            "f.tc",
+            "RFC 2181 §9",
+            q("tobig.%", Type::TXT),
+            answer(&[])
+                .answers(like_any(7, &["tobig.% 3600 CNAME big.%", "big.% 3600 TXT"]))
+                .tc(),
+        )
+        .udp(),
+        case(
+            "g.same",
+            "RFC 7766 §5",
+            q("tobig.%", Type::TXT),
+            answer(&[]).answers(like_any(11, &["tobig.% 3600 CNAME big.%", "big.% 3600 TXT"])),
+        )
+        .tcp(),
         // Outside our zones the chain just ends.
         chain("tout.%", Type::A, &["tout.% 3600 CNAME www.example.net."]),
         // The alias itself.
@@ -238,6 +271,16 @@ fn ends() -> Vec<Case> {
                 .additional(&["ns1.sub.% 3600 A 192.0.2.61", "ns1.sub.% 3600 AAAA 2001:db8::61"])
         }),
     ]
+}
+
+/// The aliases that `grow` makes of `x.grow`, which `count` steps follow.
+fn grown(count: usize) -> Vec<String> {
+    let below = |n: usize| format!("x.{}grow.%", "a.".repeat(n));
+    let mut records: Vec<String> = (0..count)
+        .map(|n| full(&format!("{} 3600 CNAME {}", below(n), below(n + 1))))
+        .collect();
+    records.push(full("grow.% 3600 DNAME a.grow.%"));
+    records
 }
 
 fn bounds() -> Vec<Case> {

@@ -145,6 +145,8 @@ pub(super) enum Records {
     Some(usize, Vec<String>),
     /// So many that begin and end so.
     Like(usize, String, String),
+    /// So many that begin in one of these ways.
+    LikeAny(usize, Vec<String>),
     /// Just these, or just those.
     OneOf(Vec<Vec<String>>),
     /// None, some or all of these.
@@ -263,6 +265,11 @@ pub(super) fn some(count: usize, of: impl Iterator<Item = String>) -> Records {
 /// So many that begin with `head` and end with `tail`.
 pub(super) fn like(count: usize, head: &str, tail: &str) -> Records {
     Records::Like(count, full(head), full(tail))
+}
+
+/// So many that begin in one of these ways.
+pub(super) fn like_any(count: usize, heads: &[&str]) -> Records {
+    Records::LikeAny(count, heads.iter().map(|head| full(head)).collect())
 }
 
 /// One of several RRsets, whole.

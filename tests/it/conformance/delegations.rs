@@ -45,6 +45,19 @@ pub(super) fn wide() -> String {
     lines.collect()
 }
 
+/// Name servers of `far`, elsewhere and with long names: they alone need more than 512 octets.
+fn far_servers() -> Vec<String> {
+    (0..10)
+        .map(|n| format!("{n}{}.example.net.", "n".repeat(60)))
+        .collect()
+}
+
+/// Their delegation.
+pub(super) fn far() -> String {
+    let lines = far_servers().into_iter();
+    lines.map(|server| format!("far NS {server}\n")).collect()
+}
+
 pub(super) fn cases() -> Vec<Case> {
     [referrals(), glue(), ds(), child()].concat()
 }
@@ -110,6 +123,11 @@ fn glue() -> Vec<Case> {
         })
         .collect();
     let all: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let far: Vec<String> = far_servers()
+        .into_iter()
+        .map(|server| full(&format!("far.% 3600 NS {server}")))
+        .collect();
+    let all_far: Vec<&str> = far.iter().map(String::as_str).collect();
     let cut = || {
         referral(&servers, &[])
             .additionals(part(addresses.iter().cloned()))
@@ -129,6 +147,21 @@ fn glue() -> Vec<Case> {
             "RFC 9471 §2.1",
             q("x.wide.%", Type::A),
             referral(&servers, &all),
+        )
+        .tcp(),
+        // NS that does not fit: a referral without it would be none.
+        case(
+            "f.tc",
+            "RFC 2181 §9",
+            q("x.far.%", Type::A),
+            referral(&[], &[]).authorities(part(far.iter().cloned())).tc(),
+        )
+        .udp(),
+        case(
+            "g.same",
+            "RFC 7766 §5",
+            q("x.far.%", Type::A),
+            referral(&all_far, &[]),
         )
         .tcp(),
         // Of a sibling: allowed, not needed.
@@ -165,6 +198,12 @@ fn ds() -> Vec<Case> {
             answer(&[&child]),
         ),
         ds("RFC 4035 §3.1.4.1: both zones are ours", "wild.%", nodata(SOA)),
+        case(
+            "static.ds",
+            "RFC 4035 §3.1.4.1: behind an alias",
+            qe("tods.%", Type::DS),
+            answer(&["tods.% 3600 CNAME child.%", &child]),
+        ),
         // The parent is not ours: the child says that it has none.
         ds("RFC 4035 §3.1.4.1: the parent is not ours", "%", nodata(SOA)),
         ds("RFC 4035 §3.1.4.1: no cut", "www.child.%", nodata(SOA_CHILD)),

@@ -210,6 +210,10 @@ fn records_differ(section: &str, records: &[Record], wanted: &Records) -> Option
                     .iter()
                     .all(|line| line.starts_with(head) && line.ends_with(tail))
         }
+        Records::LikeAny(count, heads) => {
+            let has_head = |line: &String| heads.iter().any(|head| line.starts_with(head));
+            lines.len() == *count && lines.iter().all(has_head)
+        }
         Records::OneOf(sets) => sets.contains(&lines),
         Records::Part(of) => lines.iter().all(|line| of.contains(line)),
     };
@@ -221,6 +225,7 @@ fn records_differ(section: &str, records: &[Record], wanted: &Records) -> Option
         Records::Exactly(wanted) => format!("{wanted:#?}"),
         Records::Some(count, of) => format!("{count} of {} like {:?}", of.len(), of.first()),
         Records::Like(count, head, tail) => format!("{count} like {head} … {tail}"),
+        Records::LikeAny(count, heads) => format!("{count} like one of {heads:?}"),
         Records::OneOf(sets) => format!("one of {sets:#?}"),
         Records::Part(of) => format!("a part of {of:#?}"),
     };

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::dns::Type;
+use crate::support::dns::{Type, rcode};
 use crate::support::program::{Folder, Launch};
 
 use super::case::{Case, answer, case, full, like, nodata, nxdomain, one_of, q, qe, raw};
@@ -17,6 +17,37 @@ $TTL 60
 host A 192.0.2.91
 ";
 const SOA_BARE: &str = "bare.internal. 1 SOA ns.bare.internal. hostmaster.bare.internal. * 60 15 604800 1";
+
+/// RFC 2317: a /26 that the owner of the /24 hands on.
+pub(super) const REVERSE: &str = "\
+$TTL 60
+@ SOA ns.example.net. hostmaster.example.net. 1 3600 900 604800 60
+@ NS ns.example.net.
+0-26 NS ns.example.net.
+1 CNAME 1.0-26
+2 CNAME 2.0-26
+";
+
+/// That /26.
+pub(super) const REVERSE_26: &str = "\
+$TTL 60
+@ SOA ns.example.net. hostmaster.example.net. 1 3600 900 604800 60
+@ NS ns.example.net.
+1 PTR mail.example.org.
+";
+const SOA_26: &str =
+    "0-26.2.0.192.in-addr.arpa. 60 SOA ns.example.net. hostmaster.example.net. * 3600 900 604800 60";
+
+/// A zone whose SOA needs more than 512 octets.
+pub(super) fn long_soa() -> String {
+    // Nothing but `example.net` is common to the two, so that pointers save little.
+    let name = |letter| {
+        let labels = [63, 63, 63, 40].map(|octets| label(letter, octets));
+        format!("{}.example.net.", labels.join("."))
+    };
+    let (primary, mailbox) = (name('m'), name('r'));
+    format!("$TTL 60\n@ SOA {primary} {mailbox} 1 2 3 4 60\n@ NS ns.example.net.\n")
+}
 
 /// The rules that [`wrong_files`] holds.
 pub(super) const FILE_RULES: [&str; 2] = ["static.wrong", "static.include"];
@@ -66,6 +97,12 @@ key     SSHFP 4 2 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e
 person  RP    admin.example.org. txt.example.org.
 info    HINFO "CPU" "OS"
 signed  RRSIG A 13 3 3600 20300101000000 20200101000000 12345 example.org. AAAA
+mxalias MX    10 plain
+mxweb   MX    10 web
+mxdown  MX    10 down
+mxnull  MX    0 .
+mxsub   MX    10 ns1.sub
+_host._udp SRV 0 0 9 web-1.web
 ; Beside services.
 web     MX    10 mail
         TXT   "static"
@@ -99,6 +136,7 @@ pub(super) fn example_org() -> String {
     let mut text = [HEAD, super::aliases::FILE, super::delegations::FILE].concat();
     text.push_str(&super::aliases::too_long());
     text.push_str(&super::delegations::wide());
+    text.push_str(&super::delegations::far());
     text.push_str(&format!(
         "{} A 192.0.2.108\n{} A 192.0.2.109\n",
         longest(),
@@ -120,6 +158,8 @@ pub(super) fn cases() -> Vec<Case> {
         additionals(),
         types(),
         sizes(),
+        classless(),
+        long_soas(),
         beside(),
         any(),
     ]
@@ -344,6 +384,56 @@ fn additionals() -> Vec<Case> {
             &[],
         ),
         add(
+            "static.additional",
+            "RFC 2181 §10.3: an alias is no target, and brings nothing",
+            "mxalias.%",
+            Type::MX,
+            &["mxalias.% 3600 MX 10 plain.%"],
+            &[],
+        ),
+        add(
+            "static.additional",
+            "a service as a target",
+            "mxweb.%",
+            Type::MX,
+            &["mxweb.% 3600 MX 10 web.%"],
+            &["web.% 5 A 192.0.2.11", "web.% 5 AAAA 2001:db8::11"],
+        ),
+        add(
+            "static.additional",
+            "a service that is down as a target",
+            "mxdown.%",
+            Type::MX,
+            &["mxdown.% 3600 MX 10 down.%"],
+            &[],
+        ),
+        add(
+            "static.additional",
+            "RFC 2181 §5.4.1: no mail here",
+            "mxnull.%",
+            Type::MX,
+            &["mxnull.% 3600 MX 0 ."],
+            &[],
+        ),
+        // What lies below a cut is the child's: its glue may come, and need not.
+        case(
+            "static.additional",
+            "RFC 1034 §4.2.1",
+            qe("mxsub.%", Type::MX),
+            answer(&["mxsub.% 3600 MX 10 ns1.sub.%"]).additionals(one_of(&[
+                &[],
+                &["ns1.sub.% 3600 A 192.0.2.61", "ns1.sub.% 3600 AAAA 2001:db8::61"],
+            ])),
+        ),
+        add(
+            "static.additional",
+            "RFC 2782: a host name of a service",
+            "_host._udp.%",
+            Type::SRV,
+            &["_host._udp.% 3600 SRV 0 0 9 web-1.web.%"],
+            &["web-1.web.% 5 A 192.0.2.11", "web-1.web.% 5 AAAA 2001:db8::11"],
+        ),
+        add(
             "m.served",
             "RFC 9460 §2.2",
             "shop.%",
@@ -520,6 +610,79 @@ fn sizes() -> Vec<Case> {
     ]
 }
 
+/// Reverse names that are handed on by aliases.
+fn classless() -> Vec<Case> {
+    let name = |n: u8| format!("{n}.2.0.192.in-addr.arpa.");
+    let alias = |n: u8| format!("{0} 60 CNAME {n}.0-26.2.0.192.in-addr.arpa.", name(n));
+    let ptr = "1.0-26.2.0.192.in-addr.arpa. 60 PTR mail.%";
+    vec![
+        case(
+            "static.cname",
+            "RFC 2317 §4",
+            q(&name(1), Type::PTR),
+            answer(&[&alias(1), ptr]),
+        ),
+        case(
+            "static.end",
+            "RFC 2317 §4",
+            q(&name(2), Type::PTR),
+            answer(&[&alias(2)]).authority(&[SOA_26]).rcode(rcode::NXDOMAIN),
+        ),
+        case(
+            "static.cname",
+            "RFC 2317 §4",
+            q("1.0-26.2.0.192.in-addr.arpa.", Type::PTR),
+            answer(&[ptr]),
+        ),
+    ]
+}
+
+/// An SOA that does not fit: a negative answer without it is cut, not whole.
+fn long_soas() -> Vec<Case> {
+    let whole = |rcode| {
+        answer(&[])
+            .rcode(rcode)
+            .authorities(like(1, "soa.internal. 60 SOA mmm", " 2 3 4 60"))
+    };
+    let cut = |rcode| answer(&[]).rcode(rcode).tc();
+    vec![
+        case(
+            "f.tc",
+            "RFC 2181 §9, 2308 §3",
+            q("nothing.soa.internal.", Type::A),
+            cut(rcode::NXDOMAIN),
+        )
+        .udp(),
+        case(
+            "f.tc",
+            "RFC 2181 §9, 2308 §3",
+            q("soa.internal.", Type::MX),
+            cut(rcode::NOERROR),
+        )
+        .udp(),
+        case(
+            "f.tc",
+            "RFC 2181 §9",
+            q("soa.internal.", Type::SOA),
+            cut(rcode::NOERROR),
+        )
+        .udp(),
+        case(
+            "f.1232",
+            "RFC 2308 §3",
+            qe("nothing.soa.internal.", Type::A),
+            whole(rcode::NXDOMAIN),
+        ),
+        case(
+            "g.same",
+            "RFC 7766 §5",
+            q("nothing.soa.internal.", Type::A),
+            whole(rcode::NXDOMAIN),
+        )
+        .tcp(),
+    ]
+}
+
 /// Services beside static records, at one name and below it.
 fn beside() -> Vec<Case> {
     let beside = |name, rtype, wanted| {
@@ -566,6 +729,7 @@ fn any() -> Vec<Case> {
         )
     };
     vec![
+        any("%", &[&["% 7200 SOA ns1.% hostmaster.% * 3600 900 604800 300"]]),
         any("mail.%", &[&MAIL[..1], &MAIL[1..]]),
         any(
             "txt.%",

@@ -208,7 +208,7 @@ pub(super) fn reverse() -> Program {
     program
 }
 
-/// Zone files beside services: `example.org`, `wild.example.org`, `child.example.org` and `bare.internal`.
+/// Zone files beside services: `example.org`, two zones below it, some small ones and two reverse zones.
 pub(super) fn static_records() -> Program {
     let folder = Folder::new();
     for (origin, text) in [
@@ -216,6 +216,12 @@ pub(super) fn static_records() -> Program {
         ("wild.example.org", super::wildcards::FILE.to_string()),
         ("child.example.org", super::delegations::CHILD.to_string()),
         ("bare.internal", super::records::BARE.to_string()),
+        ("soa.internal", super::records::long_soa()),
+        ("2.0.192.in-addr.arpa", super::records::REVERSE.to_string()),
+        (
+            "0-26.2.0.192.in-addr.arpa",
+            super::records::REVERSE_26.to_string(),
+        ),
     ] {
         fs::write(folder.path().join(format!("{origin}.zone")), text).expect("write a zone file");
     }

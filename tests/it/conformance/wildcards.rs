@@ -21,6 +21,7 @@ subdel  NS   ns.example.net.
 *.alias CNAME host1
 *.toweb CNAME web
 *.a.ent A    192.0.2.2
+*.loop  CNAME x.loop
 "#;
 
 const SOA: &str = "wild.% 60 SOA ns.example.net. hostmaster.example.net. * 3600 900 604800 60";
@@ -54,6 +55,21 @@ fn synthesized() -> Vec<Case> {
             "a.b.c.d.e.f.g.wild.%",
             Type::TXT,
             answer(&[&text("a.b.c.d.e.f.g.wild.%")]),
+        ),
+        from("*.foo.wild.%", Type::TXT, answer(&[&text("*.foo.wild.%")])),
+        from(
+            "a.loop.wild.%",
+            Type::A,
+            answer(&[
+                "a.loop.wild.% 3600 CNAME x.loop.wild.%",
+                "x.loop.wild.% 3600 CNAME x.loop.wild.%",
+            ]),
+        ),
+        case(
+            "static.end",
+            "RFC 2308 §2.2",
+            qe("x.alias.wild.%", Type::MX),
+            answer(&["x.alias.wild.% 3600 CNAME host1.wild.%"]).authority(&[SOA]),
         ),
         // Asked for itself it is a name like any other (§2.3).
         from("*.wild.%", Type::TXT, answer(&[&text("*.wild.%")])),
