@@ -56,7 +56,13 @@ grow       DNAME a.grow
 tobig      CNAME big
 tosrv      CNAME _http._tcp.web
 tods       CNAME child
+; Beside other data the CNAME answers; below a DNAME nothing does.
+both       CNAME mail
+both       TXT   \"left out\"
+under.old  A     192.0.2.122
 ";
+
+const DNAME_TWICE: &str = "a DNAME that a chain passes twice is written twice";
 
 const SOA_BARE: &str = "bare.internal. 1 SOA ns.bare.internal. hostmaster.bare.internal. * 60 15 604800 1";
 
@@ -188,6 +194,18 @@ fn chains() -> Vec<Case> {
             answer(&[www]),
         ),
         case("b.alone", "RFC 8482 §4.1", q("www.%", Type::ANY), answer(&[www])),
+        case(
+            "b.alone",
+            "RFC 2181 §10.1",
+            qe("both.%", Type::TXT),
+            answer(&["both.% 3600 CNAME mail.%"]).authority(&[SOA]),
+        ),
+        case(
+            "b.alone",
+            "RFC 2181 §10.1",
+            q("both.%", Type::A),
+            answer(&["both.% 3600 CNAME mail.%", "mail.% 600 A 192.0.2.25"]),
+        ),
         case("b.chase", "RFC 1034 §4.3.2", q("PLAIN.%", Type::AAAA), {
             answer(&["PLAIN.% 3600 CNAME mail.%", "mail.% 600 AAAA 2001:db8::25"])
         }),
@@ -308,6 +326,26 @@ fn bounds() -> Vec<Case> {
             answer(&["loop1.% 3600 CNAME loop2.%", "loop2.% 3600 CNAME loop1.%"]),
         ),
         bound("self.%", answer(&["self.% 3600 CNAME self.%"])),
+        case(
+            "b.once",
+            "RFC 2181 §5: a DNAME that is passed twice",
+            qe("z.old.%", Type::A),
+            answer(&[
+                "old.% 3600 DNAME new.%",
+                "z.old.% 3600 CNAME z.new.%",
+                "z.new.% 3600 CNAME x.old.%",
+                "x.old.% 3600 CNAME x.new.%",
+                "x.new.% 3600 A 192.0.2.121",
+            ]),
+        )
+        .known_breach(DNAME_TWICE),
+        case(
+            "b.once",
+            "RFC 2181 §5: a DNAME that leads below itself",
+            qe("x.grow.%", Type::A),
+            answer(&[]).answers(one_of(&[&all(&grown(8)), &all(&grown(9))])),
+        )
+        .known_breach(DNAME_TWICE),
         case("static.bound", "RFC 6672 §5.3.3", qe("a.d1.%", Type::A), {
             answer(&[
                 "d1.% 3600 DNAME d2.%",
@@ -364,6 +402,13 @@ fn dnames() -> Vec<Case> {
                 .rcode(rcode::NXDOMAIN)
         }),
         dname("old.%", Type::DNAME, answer(&[old])),
+        dname(
+            "under.old.%",
+            Type::A,
+            answer(&[old, "under.old.% 3600 CNAME under.new.%"])
+                .authority(&[SOA])
+                .rcode(rcode::NXDOMAIN),
+        ),
         // The owner itself is not redirected.
         dname("old.%", Type::A, nodata(SOA)),
         dname("new.%", Type::A, nodata(SOA)),

@@ -6,7 +6,7 @@ use std::fs;
 use crate::support::dns::{Type, rcode};
 use crate::support::program::{Folder, Launch};
 
-use super::case::{Case, answer, case, full, like, nodata, nxdomain, one_of, q, qe, raw};
+use super::case::{Case, answer, case, full, like, nodata, nxdomain, one_of, q, qe, raw, referral, told};
 
 /// The SOA of negative answers of `example.org`: MINIMUM is less than its TTL.
 pub(super) const SOA: &str = "% 300 SOA ns1.% hostmaster.% * 3600 900 604800 300";
@@ -16,6 +16,7 @@ pub(super) const BARE: &str = "\
 $TTL 60
 host A 192.0.2.91
 ";
+const ADDRESS_TWICE: &str = "the addresses of one target come once for each record that names it";
 const SOA_BARE: &str = "bare.internal. 1 SOA ns.bare.internal. hostmaster.bare.internal. * 60 15 604800 1";
 
 /// RFC 2317: a /26 that the owner of the /24 hands on.
@@ -103,6 +104,23 @@ mxdown  MX    10 down
 mxnull  MX    0 .
 mxsub   MX    10 ns1.sub
 _host._udp SRV 0 0 9 web-1.web
+mxtwice MX    10 mail
+        MX    20 mail
+_two._udp SRV 0 0 1 mail
+        SRV   0 0 2 mail
+bindtwice HTTPS 1 mail alpn=h2
+        HTTPS 2 mail alpn=h3
+nobind  HTTPS 0 .
+ttl0    0          A 192.0.2.111
+ttlmax  2147483647 A 192.0.2.112
+mixed   10 A 192.0.2.113
+        20 A 192.0.2.114
+same    A 192.0.2.115
+        A 192.0.2.115
+CaSe    A 192.0.2.116
+cAsE    A 192.0.2.117
+outside.example.com. A 192.0.2.118
+hidden.sub TXT "hidden by a delegation"
 ; Beside services.
 web     MX    10 mail
         TXT   "static"
@@ -158,6 +176,7 @@ pub(super) fn cases() -> Vec<Case> {
         additionals(),
         types(),
         sizes(),
+        odd_files(),
         classless(),
         long_soas(),
         beside(),
@@ -258,7 +277,7 @@ fn apexes() -> Vec<Case> {
             "static.transfer",
             "RFC 5936 §5",
             q("%", Type::AXFR),
-            super::case::told(5),
+            told(rcode::REFUSED),
         ),
         case("b.no-wildcard", "RFC 4592 §2", q("*.%", Type::A), nxdomain(SOA)),
     ]
@@ -381,6 +400,53 @@ fn additionals() -> Vec<Case> {
             "_none._tcp.%",
             Type::SRV,
             &["_none._tcp.% 3600 SRV 0 0 0 ."],
+            &[],
+        ),
+        add(
+            "b.once",
+            "RFC 2181 §5: two records of one target",
+            "mxtwice.%",
+            Type::MX,
+            &["mxtwice.% 3600 MX 10 mail.%", "mxtwice.% 3600 MX 20 mail.%"],
+            &MAIL,
+        )
+        .known_breach(ADDRESS_TWICE),
+        add(
+            "b.once",
+            "RFC 2181 §5: two records of one target",
+            "_two._udp.%",
+            Type::SRV,
+            &[
+                "_two._udp.% 3600 SRV 0 0 1 mail.%",
+                "_two._udp.% 3600 SRV 0 0 2 mail.%",
+            ],
+            &MAIL,
+        )
+        .known_breach(ADDRESS_TWICE),
+        add(
+            "b.once",
+            "RFC 2181 §5: two records of one target",
+            "bindtwice.%",
+            Type::HTTPS,
+            &[
+                &raw(
+                    "bindtwice.% 3600 HTTPS",
+                    b"\0\x01\x04mail\x07example\x03org\0\0\x01\0\x03\x02h2",
+                ),
+                &raw(
+                    "bindtwice.% 3600 HTTPS",
+                    b"\0\x02\x04mail\x07example\x03org\0\0\x01\0\x03\x02h3",
+                ),
+            ],
+            &MAIL,
+        )
+        .known_breach(ADDRESS_TWICE),
+        add(
+            "m.additional",
+            "RFC 9460 §2.5.1: an alias to `.` is none",
+            "nobind.%",
+            Type::HTTPS,
+            &[&raw("nobind.% 3600 HTTPS", b"\0\0\0")],
             &[],
         ),
         add(
@@ -607,6 +673,64 @@ fn sizes() -> Vec<Case> {
             some("vast.%", 300, 250, 1).tc().full_but_for(263),
         )
         .udp(),
+    ]
+}
+
+/// What a file says twice, differently, or in the wrong place.
+fn odd_files() -> Vec<Case> {
+    let two = |name: &str, ttl: u32, (one, other): (u8, u8)| {
+        answer(&[
+            &format!("{name} {ttl} A 192.0.2.{one}"),
+            &format!("{name} {ttl} A 192.0.2.{other}"),
+        ])
+    };
+    let one = |name: &str, ttl: u32, last: u8| answer(&[&format!("{name} {ttl} A 192.0.2.{last}")]);
+    vec![
+        case(
+            "o.zero",
+            "RFC 2181 §8",
+            q("ttl0.%", Type::A),
+            one("ttl0.%", 0, 111),
+        ),
+        case(
+            "o.max",
+            "RFC 2181 §8",
+            q("ttlmax.%", Type::A),
+            one("ttlmax.%", 2_147_483_647, 112),
+        ),
+        case(
+            "b.ttl",
+            "RFC 2181 §5.2",
+            q("mixed.%", Type::A),
+            two("mixed.%", 10, (113, 114)),
+        ),
+        case(
+            "b.once",
+            "RFC 2181 §5",
+            q("same.%", Type::A),
+            one("same.%", 3600, 115),
+        ),
+        case(
+            "c.case",
+            "RFC 4343 §3",
+            q("case.%", Type::A),
+            two("case.%", 3600, (116, 117)),
+        ),
+        case(
+            "h.outside",
+            "RFC 1035 §5.2",
+            q("outside.example.com.", Type::A),
+            told(rcode::REFUSED),
+        ),
+        case(
+            "static.referral",
+            "RFC 1034 §4.2.1",
+            q("hidden.sub.%", Type::TXT),
+            referral(
+                &["sub.% 3600 NS ns1.sub.%", "sub.% 3600 NS ns.example.net."],
+                &["ns1.sub.% 3600 A 192.0.2.61", "ns1.sub.% 3600 AAAA 2001:db8::61"],
+            ),
+        ),
     ]
 }
 
