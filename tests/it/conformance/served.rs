@@ -212,15 +212,15 @@ pub(super) fn reverse() -> Program {
 pub(super) fn static_records() -> Program {
     let folder = Folder::new();
     for (origin, text) in [
-        ("example.org", super::records::example_org()),
+        ("example.org", super::zone_file::example_org()),
         ("wild.example.org", super::wildcards::FILE.to_string()),
         ("child.example.org", super::delegations::CHILD.to_string()),
-        ("bare.internal", super::records::BARE.to_string()),
-        ("soa.internal", super::records::long_soa()),
-        ("2.0.192.in-addr.arpa", super::records::REVERSE.to_string()),
+        ("bare.internal", super::zone_file::BARE.to_string()),
+        ("soa.internal", super::zone_file::long_soa()),
+        ("2.0.192.in-addr.arpa", super::zone_file::REVERSE.to_string()),
         (
             "0-26.2.0.192.in-addr.arpa",
-            super::records::REVERSE_26.to_string(),
+            super::zone_file::REVERSE_26.to_string(),
         ),
     ] {
         fs::write(folder.path().join(format!("{origin}.zone")), text).expect("write a zone file");
