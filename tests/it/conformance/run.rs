@@ -90,43 +90,46 @@ fn after(transport: Transport, honest: &(Sent, Reply), octets: &[u8]) -> Vec<Str
         .collect()
 }
 
+// Replies are judged when all have come: 4,000 records take their time, and a connection must not idle meanwhile.
+
 fn over_udp(server: SocketAddr, case: &Case) -> Vec<String> {
     let client = UdpClient::connect(server);
     client.send(&case.sent.octets);
-    let mut found = match &case.expected {
-        Expected::Reply(reply) => differences(&case.sent, Transport::Udp, reply, &client.receive()),
+    let reply = match &case.expected {
+        Expected::Reply(wanted) => Some((wanted, client.receive())),
         // The honest query follows from the same socket, so to the same worker: its reply must be the first.
-        Expected::Silence => Vec::new(),
+        Expected::Silence => None,
     };
     let honest = honest();
     client.send(&honest.0.octets);
-    found.extend(after(Transport::Udp, &honest, &client.receive()));
+    let then = client.receive();
+    let found = reply.map(|(wanted, octets)| differences(&case.sent, Transport::Udp, wanted, &octets));
+    let mut found = found.unwrap_or_default();
+    found.extend(after(Transport::Udp, &honest, &then));
     found
 }
 
 fn over_tcp(server: SocketAddr, case: &Case) -> Vec<String> {
     let mut client = TcpClient::connect(server);
     let octets = &case.sent.octets;
-    let mut replies = 1;
+    let mut count = 1;
     match case.shape {
         Shape::Whole => client.send(octets),
         Shape::Pieces(piece) => client.send_in_pieces(octets, piece),
-        Shape::Together(count) => {
-            client.send_together(&vec![octets.clone(); count]);
-            replies = count;
+        Shape::Together(times) => {
+            client.send_together(&vec![octets.clone(); times]);
+            count = times;
         }
         Shape::HalfClosed => {
             client.send(octets);
             client.finish_writing();
         }
     }
-    let mut found = Vec::new();
     let honest = honest();
-    match &case.expected {
-        Expected::Reply(reply) => {
-            for _ in 0..replies {
-                found.extend(differences(&case.sent, Transport::Tcp, reply, &client.receive()));
-            }
+    let mut found = Vec::new();
+    let then = match &case.expected {
+        Expected::Reply(wanted) => {
+            let replies: Vec<_> = (0..count).map(|_| client.receive()).collect();
             if case.shape == Shape::HalfClosed {
                 if client.receive_or_end().is_some() {
                     found.push("a second reply".to_string());
@@ -134,18 +137,22 @@ fn over_tcp(server: SocketAddr, case: &Case) -> Vec<String> {
                 client = TcpClient::connect(server);
             }
             client.send(&honest.0.octets);
-            found.extend(after(Transport::Tcp, &honest, &client.receive()));
+            let then = client.receive();
+            for reply in &replies {
+                found.extend(differences(&case.sent, Transport::Tcp, wanted, reply));
+            }
+            then
         }
         Expected::Silence => {
             // Dropped, or the connection was ended for it; never answered.
             client.send(&honest.0.octets);
-            let reply = client.receive_or_end().unwrap_or_else(|| {
+            client.receive_or_end().unwrap_or_else(|| {
                 let mut again = TcpClient::connect(server);
                 again.send(&honest.0.octets);
                 again.receive()
-            });
-            found.extend(after(Transport::Tcp, &honest, &reply));
+            })
         }
-    }
+    };
+    found.extend(after(Transport::Tcp, &honest, &then));
     found
 }
