@@ -11,6 +11,8 @@ mod check_zone;
 mod cli_client;
 #[path = "it/cli_serve.rs"]
 mod cli_serve;
+#[path = "it/conformance/mod.rs"]
+mod conformance;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/dns_dig.rs"]

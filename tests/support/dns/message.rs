@@ -55,8 +55,12 @@ pub(crate) struct Record {
 pub(crate) enum Data {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
-    /// NS, CNAME, PTR and DNAME.
+    /// NS, CNAME, PTR, DNAME, and the mailbox types MD, MF, MB, MG and MR.
     Name(String),
+    Mx {
+        preference: u16,
+        exchange: String,
+    },
     Soa {
         mname: String,
         rname: String,
@@ -320,6 +324,7 @@ impl Data {
             Self::A(address) => address.to_string(),
             Self::Aaaa(address) => address.to_string(),
             Self::Name(name) => name.clone(),
+            Self::Mx { preference, exchange } => format!("{preference} {exchange}"),
             Self::Soa {
                 mname,
                 rname,
@@ -554,7 +559,14 @@ impl<'a> Reader<'a> {
                 let octets: [u8; 16] = self.take(16, what)?.try_into().expect("16 were taken");
                 Data::Aaaa(octets.into())
             }
-            Type::NS | Type::CNAME | Type::PTR => Data::Name(self.name_in_text(Pointers::Allowed)?),
+            // RFC 3597, section 4: the types of RFC 1035 may be compressed, and no others.
+            Type::NS | Type::CNAME | Type::PTR | Type(3 | 4 | 7..=9) => {
+                Data::Name(self.name_in_text(Pointers::Allowed)?)
+            }
+            Type::MX => Data::Mx {
+                preference: self.u16(what)?,
+                exchange: self.name_in_text(Pointers::Allowed)?,
+            },
             // RFC 6672, section 2.1.
             Type::DNAME => Data::Name(self.name_in_text(Pointers::Forbidden)?),
             Type::SOA => Data::Soa {
