@@ -9,6 +9,8 @@ mod support;
 mod cli_client;
 #[path = "it/cli_serve.rs"]
 mod cli_serve;
+#[path = "it/corpus.rs"]
+mod corpus;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/dns_dig.rs"]

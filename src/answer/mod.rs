@@ -11,6 +11,7 @@ mod name;
 mod order;
 mod records;
 mod reply;
+pub mod stream;
 
 use std::net::IpAddr;
 

@@ -21,15 +21,10 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connections::{Connections, Place};
 use super::slow::{self, Back, Message};
 use super::{Config, Counts, bump, udp};
-use crate::answer::{self, Asked, Outcome, Scratch, Transport};
+use crate::answer::stream::{self, BURST_OCTETS};
+use crate::answer::{Asked, Scratch, TCP_MESSAGE_MAX, Transport};
 use crate::view::Current;
 
-/// The length before each message.
-const PREFIX_OCTETS: usize = 2;
-/// The longest message.
-const MESSAGE_OCTETS_MAX: usize = 65_535;
-/// Replies gathered for one write: a second one of any length still fits behind a short first one.
-const BURST_OCTETS: usize = 2 * (PREFIX_OCTETS + MESSAGE_OCTETS_MAX);
 /// What is read at least at once.
 const READ_OCTETS_MIN: usize = 512;
 /// A buffer that grew past this is given back when it is empty.
@@ -252,36 +247,17 @@ impl Connection {
             transport: Transport::Tcp,
             udp_payload_max: self.service.config.udp_payload_max,
         };
-        let mut consumed = 0;
-        let mut written = 0;
-        let next = DESK.with_borrow_mut(|desk| {
-            let next = loop {
-                let (message, after) = match split(self.unread.get(consumed..).unwrap_or_default()) {
-                    Split::Partial => break Next::Read,
-                    Split::Empty => break Next::Close,
-                    Split::Whole(message) => (message, consumed + PREFIX_OCTETS + message.len()),
-                };
-                let room = desk.burst.get_mut(written..).unwrap_or_default();
-                let Some((prefix, room)) = room.split_first_chunk_mut::<PREFIX_OCTETS>() else {
-                    break Next::More;
-                };
-                if room.len() < MESSAGE_OCTETS_MAX {
-                    break Next::More;
-                }
-                consumed = after;
-                match answer::answer(&snapshot, message, &asked, &mut desk.scratch, room) {
-                    Outcome::Drop => {}
-                    Outcome::Slow => break Next::Slow(message.to_vec()),
-                    Outcome::Reply(octets) => {
-                        let octets =
-                            u16::try_from(octets).expect("a reply is no longer than the room it was given");
-                        *prefix = octets.to_be_bytes();
-                        written += PREFIX_OCTETS + usize::from(octets);
-                    }
-                }
+        let (consumed, next) = DESK.with_borrow_mut(|desk| {
+            let progress =
+                stream::answer_stream(&snapshot, &self.unread, &asked, &mut desk.scratch, &mut desk.burst);
+            self.unsent.extend_from_slice(&desk.burst[..progress.written]);
+            let next = match progress.next {
+                stream::Next::Read => Next::Read,
+                stream::Next::More => Next::More,
+                stream::Next::Slow(message) => Next::Slow(message.to_vec()),
+                stream::Next::Close => Next::Close,
             };
-            self.unsent.extend_from_slice(&desk.burst[..written]);
-            next
+            (progress.consumed, next)
         });
         self.unread.drain(..consumed);
         next
@@ -345,7 +321,7 @@ impl Connection {
             self.unread = Vec::new();
         }
         self.unread
-            .reserve(self.unread.len().clamp(READ_OCTETS_MIN, MESSAGE_OCTETS_MAX));
+            .reserve(self.unread.len().clamp(READ_OCTETS_MIN, TCP_MESSAGE_MAX));
     }
 
     async fn linger(&mut self) {
@@ -363,23 +339,6 @@ impl Connection {
             }
         })
         .await;
-    }
-}
-
-enum Split<'a> {
-    Whole(&'a [u8]),
-    Partial,
-    Empty,
-}
-
-/// The first message of a stream of them.
-fn split(stream: &[u8]) -> Split<'_> {
-    let Some((prefix, rest)) = stream.split_first_chunk::<PREFIX_OCTETS>() else {
-        return Split::Partial;
-    };
-    match usize::from(u16::from_be_bytes(*prefix)) {
-        0 => Split::Empty,
-        octets => rest.get(..octets).map_or(Split::Partial, Split::Whole),
     }
 }
 
@@ -417,14 +376,5 @@ mod tests {
                 "{errno}"
             );
         }
-    }
-
-    #[test]
-    fn a_stream_is_split_at_its_lengths() {
-        assert!(matches!(split(b""), Split::Partial));
-        assert!(matches!(split(b"\0"), Split::Partial));
-        assert!(matches!(split(b"\0\x02a"), Split::Partial));
-        assert!(matches!(split(b"\0\x02abc"), Split::Whole(b"ab")));
-        assert!(matches!(split(b"\0\0abc"), Split::Empty));
     }
 }
