@@ -6,14 +6,15 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -29,7 +30,7 @@ use crate::view::Current;
 const READ_OCTETS_MIN: usize = 512;
 /// A buffer that grew past this is given back when it is empty.
 const KEPT_OCTETS_MAX: usize = 4096;
-/// A pause after an error of accepting, so that a lack of descriptors does not spin.
+/// A pause after an error of accepting, and the longest wait for the descriptor of who makes room: nothing spins.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that a stop still accepts: those that waited for it.
 const DRAIN_ACCEPTS_MAX: usize = 1024;
@@ -52,8 +53,12 @@ pub(super) struct Service {
     pub(super) alive: mpsc::Sender<()>,
 }
 
+/// A socket that listens without blocking. Not the runtime's own type: that one takes a failed accept for a promise
+/// that somebody waits, and would try again for ever.
+pub(super) type Listener = AsyncFd<TcpListener>;
+
 /// Accepts connections until it is told to stop, then waits for those that are open.
-pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>, service: Service) {
+pub(super) async fn listen(listener: Listener, connections: Arc<Connections>, service: Service) {
     let mut stopping = service.stopping.clone();
     let mut tasks = JoinSet::new();
     loop {
@@ -61,26 +66,21 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
             biased;
             () = told_to_stop(&mut stopping) => break,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => count_panic(&service.counts, ended),
-            accepted = listener.accept() => match accepted {
+            accepted = accept(&listener) => match accepted {
                 Ok((stream, client)) => welcome(stream, client, &connections, &service, &mut tasks),
                 Err(error) => {
                     if bump(&service.counts.tcp_accept_errors) {
                         tracing::debug!(%error, "a TCP connection cannot be accepted");
                     }
                     if !concerns_one_connection(&error) {
-                        // Most likely descriptors have run out: an idle connection has one to give. But only if it is
-                        // for somebody: the error comes also where nobody waits, after the last one was given out.
-                        if somebody_waits(&listener) {
-                            connections.evict_any();
-                        }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        make_room(&connections, &error).await;
                     }
                 }
             },
         }
     }
     for _ in 0..DRAIN_ACCEPTS_MAX {
-        let Ok(Ok((stream, client))) = timeout(Duration::ZERO, listener.accept()).await else {
+        let Ok(Ok((stream, client))) = timeout(Duration::ZERO, accept(&listener)).await else {
             break;
         };
         welcome(stream, client, &connections, &service, &mut tasks);
@@ -92,15 +92,46 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
     drop(service.alive);
 }
 
+/// Waits for a connection. An error is about one that waits: `accept` asks for a descriptor before it looks whether
+/// there is one to accept, so where none is left it fails for nobody, and whoever comes next is the next event.
+async fn accept(listener: &Listener) -> io::Result<(TcpStream, SocketAddr)> {
+    loop {
+        let mut ready = listener.readable().await?;
+        match ready.try_io(|listener| listener.get_ref().accept()) {
+            Ok(Ok((stream, client))) => {
+                stream.set_nonblocking(true)?;
+                return Ok((TcpStream::from_std(stream)?, client));
+            }
+            // Cleared is the event that was seen above, never one that came since.
+            Ok(Err(error)) if descriptors_ran_out(&error) && !somebody_waits(listener) => ready.clear_ready(),
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
+}
+
+/// After an error of accepting: returns when accepting is worth another try, which is at once where an idle connection
+/// has left its descriptor to who waits. Each return without a pause has ended a connection, so nothing spins.
+async fn make_room(connections: &Connections, error: &io::Error) {
+    match connections.evict_any() {
+        Some(leaving) if descriptors_ran_out(error) => drop(timeout(ACCEPT_PAUSE, leaving.left()).await),
+        // Whatever else the system lacks, one connection less may not be enough of it.
+        _ => tokio::time::sleep(ACCEPT_PAUSE).await,
+    }
+}
+
+fn descriptors_ran_out(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+fn somebody_waits(listener: &Listener) -> bool {
+    let mut asked = [PollFd::new(listener.get_ref().as_fd(), PollFlags::POLLIN)];
+    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     // An error means that whoever could have told us is gone.
     let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Whether there is a connection to accept. `accept` itself asks for a descriptor before it looks.
-fn somebody_waits(listener: &TcpListener) -> bool {
-    let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Errors that `accept` reports about the connection it would have returned (accept(2), "Error handling").
@@ -143,6 +174,7 @@ fn welcome(
 
 /// One client's connection.
 struct Connection {
+    // Before the place: who waits for the place wants the descriptor.
     stream: TcpStream,
     client: SocketAddr,
     place: Place,
@@ -248,8 +280,13 @@ impl Connection {
             udp_payload_max: self.service.config.udp_payload_max,
         };
         let (consumed, next) = DESK.with_borrow_mut(|desk| {
-            let progress =
-                stream::answer_stream(&snapshot, &self.unread, &asked, &mut desk.scratch, &mut desk.burst);
+            let progress = stream::answer_stream(
+                &snapshot,
+                &self.unread,
+                &asked,
+                &mut desk.scratch,
+                &mut desk.burst,
+            );
             self.unsent.extend_from_slice(&desk.burst[..progress.written]);
             let next = match progress.next {
                 stream::Next::Read => Next::Read,
@@ -329,7 +366,7 @@ impl Connection {
             return;
         }
         let mut discarded = [0; READ_OCTETS_MIN];
-        let _ = timeout(LINGER, async {
+        let lingering = timeout(LINGER, async {
             let mut octets = 0;
             while octets < LINGER_OCTETS_MAX {
                 match self.stream.read(&mut discarded).await {
@@ -337,8 +374,11 @@ impl Connection {
                     _ => break,
                 }
             }
-        })
-        .await;
+        });
+        tokio::select! {
+            () = self.place.evicted() => {}
+            _ = lingering => {}
+        }
     }
 }
 

@@ -22,13 +22,20 @@ impl Drop for Replayed<'_> {
 }
 
 fn replay(target: &str, check: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/corpus")
+        .join(target);
     let mut files: Vec<_> = fs::read_dir(&folder)
         .unwrap_or_else(|error| panic!("read {}: {error}", folder.display()))
         .map(|entry| entry.expect("an entry of the corpus").path())
         .collect();
     files.sort();
-    assert!(files.len() >= FILES_MIN, "{} files in {}", files.len(), folder.display());
+    assert!(
+        files.len() >= FILES_MIN,
+        "{} files in {}",
+        files.len(),
+        folder.display()
+    );
     for file in &files {
         let octets = fs::read(file).unwrap_or_else(|error| panic!("read {}: {error}", file.display()));
         let replayed = Replayed(file);
