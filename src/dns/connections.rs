@@ -81,10 +81,10 @@ impl Connections {
         let client = Client::at(address);
         let mut open = self.open();
         if open.values().filter(|seat| seat.client == client).count() >= self.per_client_max {
-            self.evict_oldest(&mut open, |seat| seat.client == client)?;
+            self.evict_oldest(&mut open, |_, seat| seat.client == client)?;
         }
         if open.len() >= self.max {
-            self.evict_oldest(&mut open, |_| true)?;
+            self.evict_oldest(&mut open, |_, _| true)?;
         }
         let id = self.next_use();
         let seat = Arc::new(Seat {
@@ -104,17 +104,24 @@ impl Connections {
 
     /// Closes the connection that has idled longest: its descriptor is needed. None if nobody idles.
     pub(super) fn evict_any(&self) -> Option<Leaving> {
-        self.evict_oldest(&mut self.open(), |_| true)
+        self.evict_oldest(&mut self.open(), |_, _| true)
+    }
+
+    /// The same, but never the one that came last: it has only just got what is wanted for the next.
+    pub(super) fn evict_older(&self) -> Option<Leaving> {
+        let mut open = self.open();
+        let newest = open.keys().copied().max()?;
+        self.evict_oldest(&mut open, |id, _| id != newest)
     }
 
     fn evict_oldest(
         &self,
         open: &mut HashMap<u64, Arc<Seat>>,
-        among: impl Fn(&Seat) -> bool,
+        among: impl Fn(u64, &Seat) -> bool,
     ) -> Option<Leaving> {
         let (&id, _) = open
             .iter()
-            .filter(|(_, seat)| !seat.busy.load(Ordering::Relaxed) && among(seat))
+            .filter(|(id, seat)| !seat.busy.load(Ordering::Relaxed) && among(**id, seat))
             .min_by_key(|(_, seat)| seat.last_use.load(Ordering::Relaxed))?;
         let seat = open.remove(&id)?;
         // The permit is kept if the connection is not waiting for it just now.
@@ -210,6 +217,19 @@ mod tests {
         assert!(!is_evicted(&place).await);
         place.idle();
         assert!(connections.admit(B).is_some());
+    }
+
+    #[tokio::test]
+    async fn who_came_last_makes_no_room_for_nobody() {
+        let connections = crowd(100, 100);
+        assert!(connections.evict_older().is_none());
+        let places: Vec<_> = (0..3).map(|_| connections.admit(A).expect("room")).collect();
+        places[0].busy();
+        assert!(connections.evict_older().is_some());
+        assert!(is_evicted(&places[1]).await);
+        assert!(connections.evict_older().is_none());
+        assert!(connections.evict_any().is_some());
+        assert!(is_evicted(&places[2]).await && !is_evicted(&places[0]).await);
     }
 
     #[tokio::test]

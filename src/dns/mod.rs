@@ -203,14 +203,11 @@ pub async fn start(config: Config, current: Arc<Current>) -> Result<Handle, Bind
                 .spawn()
                 .map_err(|source| BindError::Thread { address, source })?;
         }
-        let listener =
-            tcp::Listener::with_interest(tcp, tokio::io::Interest::READABLE).map_err(|source| {
-                BindError::Address {
-                    address,
-                    transport: "TCP",
-                    source,
-                }
-            })?;
+        let listener = tokio::net::TcpListener::from_std(tcp).map_err(|source| BindError::Address {
+            address,
+            transport: "TCP",
+            source,
+        })?;
         let service = tcp::Service {
             config: config.clone(),
             current: current.clone(),

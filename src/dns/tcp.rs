@@ -6,15 +6,14 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -53,12 +52,8 @@ pub(super) struct Service {
     pub(super) alive: mpsc::Sender<()>,
 }
 
-/// A socket that listens without blocking. Not the runtime's own type: that one takes a failed accept for a promise
-/// that somebody waits, and would try again for ever.
-pub(super) type Listener = AsyncFd<TcpListener>;
-
 /// Accepts connections until it is told to stop, then waits for those that are open.
-pub(super) async fn listen(listener: Listener, connections: Arc<Connections>, service: Service) {
+pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>, service: Service) {
     let mut stopping = service.stopping.clone();
     let mut tasks = JoinSet::new();
     loop {
@@ -66,21 +61,21 @@ pub(super) async fn listen(listener: Listener, connections: Arc<Connections>, se
             biased;
             () = told_to_stop(&mut stopping) => break,
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => count_panic(&service.counts, ended),
-            accepted = accept(&listener) => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok((stream, client)) => welcome(stream, client, &connections, &service, &mut tasks),
                 Err(error) => {
                     if bump(&service.counts.tcp_accept_errors) {
                         tracing::debug!(%error, "a TCP connection cannot be accepted");
                     }
                     if !concerns_one_connection(&error) {
-                        make_room(&connections, &error).await;
+                        make_room(&listener, &connections, &error).await;
                     }
                 }
             },
         }
     }
     for _ in 0..DRAIN_ACCEPTS_MAX {
-        let Ok(Ok((stream, client))) = timeout(Duration::ZERO, accept(&listener)).await else {
+        let Ok(Ok((stream, client))) = timeout(Duration::ZERO, listener.accept()).await else {
             break;
         };
         welcome(stream, client, &connections, &service, &mut tasks);
@@ -92,28 +87,17 @@ pub(super) async fn listen(listener: Listener, connections: Arc<Connections>, se
     drop(service.alive);
 }
 
-/// Waits for a connection. An error is about one that waits: `accept` asks for a descriptor before it looks whether
-/// there is one to accept, so where none is left it fails for nobody, and whoever comes next is the next event.
-async fn accept(listener: &Listener) -> io::Result<(TcpStream, SocketAddr)> {
-    loop {
-        let mut ready = listener.readable().await?;
-        match ready.try_io(|listener| listener.get_ref().accept()) {
-            Ok(Ok((stream, client))) => {
-                stream.set_nonblocking(true)?;
-                return Ok((TcpStream::from_std(stream)?, client));
-            }
-            // Cleared is the event that was seen above, never one that came since.
-            Ok(Err(error)) if descriptors_ran_out(&error) && !somebody_waits(listener) => ready.clear_ready(),
-            Ok(Err(error)) => return Err(error),
-            Err(_would_block) => {}
-        }
-    }
-}
-
 /// After an error of accepting: returns when accepting is worth another try, which is at once where an idle connection
-/// has left its descriptor to who waits. Each return without a pause has ended a connection, so nothing spins.
-async fn make_room(connections: &Connections, error: &io::Error) {
-    match connections.evict_any() {
+/// has left its descriptor. Each return without a pause has ended a connection, so nothing spins.
+async fn make_room(listener: &TcpListener, connections: &Connections, error: &io::Error) {
+    // `accept` asks for a descriptor before it looks whether anybody waits, so once the last descriptor is given out
+    // the error comes for nobody. Then one is freed for who comes next, but not that of who came just now.
+    let leaving = if somebody_waits(listener) {
+        connections.evict_any()
+    } else {
+        connections.evict_older()
+    };
+    match leaving {
         Some(leaving) if descriptors_ran_out(error) => drop(timeout(ACCEPT_PAUSE, leaving.left()).await),
         // Whatever else the system lacks, one connection less may not be enough of it.
         _ => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -124,8 +108,8 @@ fn descriptors_ran_out(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
-fn somebody_waits(listener: &Listener) -> bool {
-    let mut asked = [PollFd::new(listener.get_ref().as_fd(), PollFlags::POLLIN)];
+fn somebody_waits(listener: &TcpListener) -> bool {
+    let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 

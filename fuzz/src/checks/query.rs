@@ -70,13 +70,16 @@ impl Query {
                 let owner = name(rest)?;
                 let fixed = take(rest, 10)?;
                 let octets = u16::from_be_bytes([fixed[8], fixed[9]]);
+                let data = take(rest, octets.into());
+                // What a record is stands before its data: an OPT of which the end is missing is one.
                 section.push(Record {
                     is_of_root: owner.octets == 1,
                     rtype: u16::from_be_bytes([fixed[0], fixed[1]]),
                     class: u16::from_be_bytes([fixed[2], fixed[3]]),
                     ttl: [fixed[4], fixed[5], fixed[6], fixed[7]],
-                    data: take(rest, octets.into())?.to_vec(),
+                    data: data.unwrap_or_default().to_vec(),
                 });
+                data?;
             }
         }
         Some(())
