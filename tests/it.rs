@@ -61,6 +61,8 @@ mod rebuild;
 mod restart;
 #[path = "it/serve_leases.rs"]
 mod serve_leases;
+#[path = "it/tcp_pressure.rs"]
+mod tcp_pressure;
 #[path = "it/trouble.rs"]
 mod trouble;
 #[path = "it/wire.rs"]
