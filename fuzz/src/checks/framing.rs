@@ -1,6 +1,8 @@
 //! A stream of messages: the same replies come whatever the segments are, one for each message that is owed one, in
 //! order, each behind its length.
 
+use std::cell::RefCell;
+
 use callsign::answer::stream::{BURST_OCTETS, Next, answer_stream};
 use callsign::answer::{Asked, Outcome, Scratch, TCP_MESSAGE_MAX, Transport, answer};
 
@@ -55,14 +57,22 @@ pub fn check(octets: &[u8]) {
 
 /// Serves a stream as a connection does, a segment at a time.
 fn serve(stream: &[u8], segment: usize) -> Served {
+    BURST.with_borrow_mut(|burst| serve_with(stream, segment, burst))
+}
+
+thread_local! {
+    /// Not made anew for each stream, which would cost a fuzzer more than the answers.
+    static BURST: RefCell<Vec<u8>> = RefCell::new(vec![0; BURST_OCTETS]);
+}
+
+fn serve_with(stream: &[u8], segment: usize, burst: &mut [u8]) -> Served {
     let mut served = Served::default();
     let mut unread: Vec<u8> = Vec::new();
-    let mut burst = vec![0; BURST_OCTETS];
     let mut scratch = Scratch::seeded(1);
     'segments: for part in stream.chunks(segment) {
         unread.extend_from_slice(part);
         loop {
-            let progress = answer_stream(snapshot(), &unread, &ASKED, &mut scratch, &mut burst);
+            let progress = answer_stream(snapshot(), &unread, &ASKED, &mut scratch, burst);
             assert!(progress.consumed <= unread.len() && progress.written <= burst.len());
             served.replies.extend(framed(&burst[..progress.written]));
             match progress.next {

@@ -1,6 +1,7 @@
 //! One message, over UDP in two sizes and over TCP: the reply is whole, it is to this message, it is within its size,
 //! and it carries what its response code allows.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use callsign::answer::{Asked, Outcome, Scratch, TCP_MESSAGE_MAX, Transport, answer};
@@ -33,12 +34,19 @@ const WAYS: [Asked; 3] = [
 
 /// Asks with `octets` each way, and panics where what comes back is not what is owed.
 pub fn check(octets: &[u8]) {
-    let mut out = vec![0; TCP_MESSAGE_MAX];
-    let [udp, _, tcp] = WAYS.map(|way| {
-        let outcome = ask(octets, &way, &mut out);
-        judge(octets, &way, outcome, &out)
+    OUT.with_borrow_mut(|out| {
+        let [udp, _, tcp] = WAYS.map(|way| {
+            let outcome = ask(octets, &way, out);
+            judge(octets, &way, outcome, out)
+        });
+        agree(udp.as_ref(), tcp.as_ref());
     });
-    agree(udp.as_ref(), tcp.as_ref());
+}
+
+thread_local! {
+    /// Where replies are written: not made anew for each message, which would cost a fuzzer more than the answer.
+    static OUT: RefCell<Vec<u8>> = RefCell::new(vec![0; TCP_MESSAGE_MAX]);
+    static AGAIN: RefCell<Vec<u8>> = RefCell::new(vec![0; TCP_MESSAGE_MAX]);
 }
 
 /// Nothing of one message remains for the next: each has a scratch of its own, with the same seed.
@@ -75,8 +83,8 @@ pub(super) fn judge(octets: &[u8], way: &Asked, outcome: Outcome, out: &[u8]) ->
     carries_what_its_rcode_allows(&message, &query);
 
     // Two servers that answered each other's replies would never end.
-    let mut again = vec![0; TCP_MESSAGE_MAX];
-    assert_eq!(ask(reply, way, &mut again), Outcome::Drop, "a reply was answered");
+    let again = AGAIN.with_borrow_mut(|out| ask(reply, way, out));
+    assert_eq!(again, Outcome::Drop, "a reply was answered");
     Some(message)
 }
 
