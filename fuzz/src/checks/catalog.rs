@@ -12,6 +12,11 @@ use callsign::view::Snapshot;
 
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 const ZONES: [&str; 4] = ["svc.internal", "b.c.svc.internal", "a", "2.0.192.in-addr.arpa"];
+/// Static records of all kinds, and some beside services.
+const ZONE_FILES: [(&str, &str); 2] = [
+    ("z", include_str!("z.zone")),
+    ("svc.internal", include_str!("svc.internal.zone")),
+];
 
 /// Everything that is answered. The same in each process.
 pub(super) fn snapshot() -> &'static Snapshot {
@@ -28,6 +33,16 @@ fn state() -> State {
             ..Base::default()
         },
     });
+    for (name, text) in ZONE_FILES {
+        let (contents, findings) = callsign::zonefile::read_text(text.as_bytes(), &zone(name))
+            .expect("text can be read")
+            .unwrap_or_else(|findings| panic!("{name}: {findings:?}"));
+        assert!(findings.is_empty(), "{name}: {findings:?}");
+        catalog.make(Change::ZoneFile {
+            zone: zone(name),
+            contents: Some(contents.into()),
+        });
+    }
     for n in 1..=3 {
         let addresses = [format!("192.0.2.{n}"), format!("2001:db8::{n}")];
         catalog.register(
