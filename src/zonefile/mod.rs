@@ -11,6 +11,7 @@
 
 mod binary;
 mod bitmap;
+mod check;
 mod field;
 mod findings;
 mod folder;

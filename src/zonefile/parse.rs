@@ -11,11 +11,12 @@ use crate::catalog::limits::TTL_MAX;
 
 use super::field::{self, Scan};
 use super::findings::Findings;
+use super::limits::FILE_OCTETS_MAX;
 use super::source::{Next, Source};
 use super::tokens::{Token, Tokens};
 use super::types::{is_meta, name as type_name, number as type_number, numbered, suffixed};
 use super::wrong::Wrong;
-use super::{binary, bitmap, name, number};
+use super::{binary, bitmap, check, name, number};
 
 /// A record of a zone file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub(super) fn read(
     findings: &mut Findings,
     mut sink: impl FnMut(Record<'_>),
 ) -> io::Result<()> {
-    let mut source = Source::new(from);
+    let mut source = Source::new(from, FILE_OCTETS_MAX);
     let mut reader = Reader {
         origin: origin.to_wire(),
         owner: Vec::new(),
@@ -210,7 +211,7 @@ impl Reader {
             tokens.next();
             self.generic(tokens).map_err(named)?;
             if let Some(fields) = fields {
-                field::check(fields, &self.data).map_err(|what| {
+                check::fields(fields, &self.data).map_err(|what| {
                     named(Wrong::new(
                         line,
                         format!("the data do not fit the type: the {what} is wrong"),
@@ -248,7 +249,7 @@ impl Reader {
                 ),
             )));
         }
-        field::verdict(rtype, &self.data).map_err(|message| named(Wrong::new(line, message)))
+        check::verdict(rtype, &self.data).map_err(|message| named(Wrong::new(line, message)))
     }
 
     /// Reads `\# n hex` after its mark (RFC 3597 §5).

@@ -7,7 +7,7 @@
 
 use std::io::{self, Read};
 
-use super::limits::{ENTRY_OCTETS_MAX, FILE_OCTETS_MAX};
+use super::limits::ENTRY_OCTETS_MAX;
 
 /// How much is read at a time.
 const PIECE_OCTETS: usize = 128 * 1024;
@@ -35,6 +35,8 @@ pub(super) struct Source<R> {
     /// The line that `start` is on, from 1.
     line: u32,
     octets_read: usize,
+    /// How many a file may have.
+    octets_max: usize,
     at_end: bool,
     /// Nothing was handed out yet: a byte order mark may stand here.
     fresh: bool,
@@ -83,13 +85,15 @@ enum Ended {
 }
 
 impl<R: Read> Source<R> {
-    pub(super) fn new(reader: R) -> Self {
+    /// A file of at most `octets_max` octets.
+    pub(super) fn new(reader: R, octets_max: usize) -> Self {
         Self {
             reader,
             buffer: Vec::new(),
             start: 0,
             line: 1,
             octets_read: 0,
+            octets_max,
             at_end: false,
             fresh: true,
             lost: false,
@@ -109,7 +113,7 @@ impl<R: Read> Source<R> {
         let more = found && (self.start < self.buffer.len() || self.fill()?);
         self.lost = false;
         if !more {
-            return Ok(match self.octets_read > FILE_OCTETS_MAX {
+            return Ok(match self.octets_read > self.octets_max {
                 true => self.too_long(),
                 false => Next::End,
             });
@@ -158,7 +162,8 @@ impl<R: Read> Source<R> {
         Next::Fatal {
             line: self.line,
             message: format!(
-                "the file has over {FILE_OCTETS_MAX} octets; put a part of the zone into a zone of its own"
+                "the file has over {} octets; put a part of the zone into a zone of its own",
+                self.octets_max
             ),
         }
     }
@@ -187,7 +192,7 @@ impl<R: Read> Source<R> {
             }
             let rest = &self.buffer[self.start..];
             let Some(&octet) = rest.get(at) else {
-                if self.octets_read > FILE_OCTETS_MAX {
+                if self.octets_read > self.octets_max {
                     return Ok(Ended::TooLong);
                 }
                 if within == Within::Quotes {
@@ -353,7 +358,7 @@ impl<R: Read> Source<R> {
         self.buffer.truncate(held + *read.as_ref().unwrap_or(&0));
         let read = read?;
         self.octets_read += read;
-        self.at_end = read == 0 || self.octets_read > FILE_OCTETS_MAX;
+        self.at_end = read == 0 || self.octets_read > self.octets_max;
         Ok(read > 0)
     }
 }

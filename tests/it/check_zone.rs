@@ -32,8 +32,7 @@ fn a_right_zone_is_counted() {
 
 #[test]
 fn every_error_and_warning_is_told_in_order_of_line() {
-    let text =
-        "$TTL 60\n@ NS gone\nb A x\n$INCLUDE y\na.example.net. A 192.0.2.1\n@ CNAME ns ; \"\nc TXT \"\n";
+    let text = "$TTL 60\n@ NS .\nb A x\n$INCLUDE y\na.example.net. A 192.0.2.1\nb CNAME c\nb CNAME d ; \"\nc TXT \"\n";
     let (code, stdout, stderr) = check("example.org.zone", text, &[]);
     let lines: Vec<_> = stdout
         .lines()

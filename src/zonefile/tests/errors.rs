@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::{read, record};
 use crate::zonefile::ENTRY_OCTETS_MAX;
+use crate::zonefile::source::{Next, Source};
 
 /// What is found in a text with a record before and one after, which must both be read.
 #[track_caller]
@@ -286,6 +287,44 @@ fn long_and_hostile_texts_take_time_in_proportion() {
         assert!(records.len() <= 1 && found.len() <= 101, "{}", &text[..20]);
     }
     assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_entry_of_over_a_mebibyte_is_told_and_passed_over() {
+    let longest = "x".repeat(ENTRY_OCTETS_MAX - 20);
+    let (records, none) = read(format!("a 5 A 192.0.2.1 ;{longest}\nb 5 A 192.0.2.2\n").as_bytes());
+    assert_eq!((records.len(), none.len()), (2, 0), "a comment may be long");
+    for entry in [
+        format!("a 5 TXT {longest}{longest}"),
+        format!("a 5 TXT ;{longest}{longest}"),
+        format!(
+            "a 5 TXT (\n{}\n )",
+            format!(" {}\n", "x".repeat(200)).repeat(6000)
+        ),
+    ] {
+        let message = found(&entry);
+        assert!(
+            message.starts_with("2: error: the ") && message.contains("1048576") && !message.contains('\n'),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_too_long_is_refused_where_it_is() {
+    let text = "; 16 octets long\n".repeat(1000);
+    for (octets_max, ends) in [(text.len(), true), (text.len() - 1, false), (100, false)] {
+        let mut source = Source::new(text.as_bytes(), octets_max);
+        let last = loop {
+            match source.next().expect("a slice can be read") {
+                Next::Entry { .. } => {}
+                Next::End => break String::new(),
+                Next::Wrong { message, .. } | Next::Fatal { message, .. } => break message,
+            }
+        };
+        assert_eq!(last.is_empty(), ends, "{last}");
+        assert!(ends || last.starts_with("the file has over"), "{last}");
+    }
 }
 
 /// Random octets, and random edits of a right file: whatever comes out, nothing panics.
