@@ -1,6 +1,6 @@
 //! The worst messages that we could think of, as they come off the wire: length, then message.
 
-use super::catalog::ZONE;
+use super::catalog::{STATIC_ZONE, ZONE};
 
 /// A longer datagram is not taken.
 const UDP_OCTETS: usize = 4096;
@@ -16,6 +16,10 @@ const SOA: u16 = 6;
 const TXT: u16 = 16;
 const AAAA: u16 = 28;
 const SRV: u16 = 33;
+const MX: u16 = 15;
+const NAPTR: u16 = 35;
+const DS: u16 = 43;
+const HTTPS: u16 = 65;
 const TSIG: u16 = 250;
 const IXFR: u16 = 251;
 const ANY: u16 = 255;
@@ -86,6 +90,40 @@ pub(crate) fn all() -> Vec<Input> {
             let message = query(&wire(name), rtype, &[opt(4096, &[])]);
             add(&format!("{name} type {rtype}"), message, NOERROR, answers);
         }
+        let long = |first: &str, n: u16| format!("{first}.{}.w{n}", vec!["l"; 90].join("."));
+        let deep = |labels: usize, end: &str| format!("{}.{end}", vec!["y"; labels].join("."));
+        for (name, rtype, rcode, answers) in [
+            ("big".into(), A, NOERROR, if tcp { 3000 } else { 200 }),
+            ("big".into(), ANY, NOERROR, if tcp { 2000 } else { 100 }),
+            ("text".into(), TXT, NOERROR, u16::from(tcp) * 200),
+            ("one-text".into(), TXT, NOERROR, u16::from(tcp)),
+            ("mail".into(), MX, NOERROR, 50),
+            ("_srv._tcp".into(), SRV, NOERROR, 50),
+            ("web".into(), HTTPS, NOERROR, 30),
+            ("web".into(), ANY, NOERROR, 30),
+            ("naptr".into(), NAPTR, NOERROR, 30),
+            (deep(100, "cut"), A, NOERROR, 0),
+            ("cut".into(), DS, NOERROR, 0),
+            ("c1".into(), A, NOERROR, if tcp { 3000 } else { 100 }),
+            (long("x", 1), MX, NOERROR, 8),
+            (long(&deep(8, "x"), 1), MX, NOERROR, 8),
+            ("big.d1".into(), A, NOERROR, 16),
+            (deep(100, "d1"), A, NXDOMAIN, 16),
+            ("loop-1".into(), A, NOERROR, 2),
+            (deep(40, "grow"), A, NOERROR, 9),
+            ("to-service".into(), SRV, NOERROR, 50),
+            (vec!["e"; 118].join("."), A, NXDOMAIN, 0),
+            (vec!["f"; 118].join("."), A, NXDOMAIN, 0),
+            (deep(2, &vec!["e"; 115].join(".")), A, NOERROR, 1),
+        ] {
+            let message = query(&wire_in(&name, STATIC_ZONE), rtype, &[opt(4096, &[])]);
+            let shown = if name.len() > 40 {
+                format!("{}... ({} labels)", &name[..20], name.split('.').count())
+            } else {
+                name
+            };
+            add(&format!("static {shown} type {rtype}"), message, rcode, answers);
+        }
         let plain = wire("many");
         for (section, what) in ["answer", "authority", "additional"].into_iter().enumerate() {
             let message = pointers(&plain, A, section, octets);
@@ -125,16 +163,16 @@ pub(crate) fn all() -> Vec<Input> {
             NOTAUTH,
             0,
         );
-        let deep = |zone: &[u8]| [[1, b'X'].repeat((255 - zone.len()) / 2), zone.to_vec()].concat();
+        let labels_up_to = |zone: &[u8]| [[1, b'X'].repeat((255 - zone.len()) / 2), zone.to_vec()].concat();
         add(
             "127 labels outside all zones",
-            query(&deep(&[0]), A, &[]),
+            query(&labels_up_to(&[0]), A, &[]),
             REFUSED,
             0,
         );
         add(
             "127 labels below the zone",
-            query(&deep(&wire("")), A, &[]),
+            query(&labels_up_to(&wire("")), A, &[]),
             NXDOMAIN,
             0,
         );
@@ -146,13 +184,13 @@ pub(crate) fn all() -> Vec<Input> {
         );
         add(
             "127 labels below a port of a tag",
-            query(&deep(&wire("_main._tcp.all.many")), SRV, &[]),
+            query(&labels_up_to(&wire("_main._tcp.all.many")), SRV, &[]),
             NXDOMAIN,
             0,
         );
         add(
             "a name of 255 octets",
-            query(&long(), A, &[opt(1232, &[])]),
+            query(&longest(), A, &[opt(1232, &[])]),
             NXDOMAIN,
             0,
         );
@@ -204,23 +242,29 @@ fn input(name: &str, over: Over, message: &[u8], rcode: u8, answers_min: u16) ->
     }
 }
 
-/// A name of the zone in upper case, which has to be folded.
+/// A name of the services' zone.
 fn wire(below: &str) -> Vec<u8> {
+    wire_in(below, ZONE)
+}
+
+/// A name in upper case, which has to be folded.
+fn wire_in(below: &str, zone: &str) -> Vec<u8> {
     let mut wire = Vec::new();
     for label in below
         .split('.')
-        .chain(ZONE.split('.'))
+        .chain(zone.split('.'))
         .filter(|label| !label.is_empty())
     {
         wire.push(label.len() as u8);
         wire.extend(label.to_ascii_uppercase().bytes());
     }
     wire.push(0);
+    assert!(wire.len() <= 255, "{below}: {} octets", wire.len());
     wire
 }
 
 /// Three labels of 63 octets and one that fills up to 255, with the zone's.
-fn long() -> Vec<u8> {
+fn longest() -> Vec<u8> {
     let zone = wire("");
     let mut wire = Vec::new();
     for octets in [63, 63, 63, 255 - 3 * 64 - 1 - zone.len()] {

@@ -34,10 +34,10 @@ fn state() -> State {
         },
     });
     for (name, text) in ZONE_FILES {
-        let (contents, findings) = callsign::zonefile::read_text(text.as_bytes(), &zone(name))
+        // Warnings are wanted: aliases that lead nowhere are asked for, too.
+        let (contents, _warnings) = callsign::zonefile::read_text(text.as_bytes(), &zone(name))
             .expect("text can be read")
             .unwrap_or_else(|findings| panic!("{name}: {findings:?}"));
-        assert!(findings.is_empty(), "{name}: {findings:?}");
         catalog.make(Change::ZoneFile {
             zone: zone(name),
             contents: Some(contents.into()),

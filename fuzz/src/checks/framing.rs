@@ -4,10 +4,10 @@
 use std::cell::RefCell;
 
 use callsign::answer::stream::{BURST_OCTETS, Next, answer_stream};
-use callsign::answer::{Asked, Outcome, Scratch, TCP_MESSAGE_MAX, Transport, answer};
+use callsign::answer::{Asked, Outcome, Scratch, TCP_MESSAGE_MAX, Transport};
 
 use super::catalog::snapshot;
-use super::packet::judge;
+use super::packet::{ask, judge};
 
 const ASKED: Asked = Asked {
     client: std::net::IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 3)),
@@ -57,22 +57,21 @@ pub fn check(octets: &[u8]) {
 
 /// Serves a stream as a connection does, a segment at a time.
 fn serve(stream: &[u8], segment: usize) -> Served {
-    BURST.with_borrow_mut(|burst| serve_with(stream, segment, burst))
+    DESK.with_borrow_mut(|(scratch, burst)| serve_with(stream, segment, scratch, burst))
 }
 
 thread_local! {
     /// Not made anew for each stream, which would cost a fuzzer more than the answers.
-    static BURST: RefCell<Vec<u8>> = RefCell::new(vec![0; BURST_OCTETS]);
+    static DESK: RefCell<(Scratch, Vec<u8>)> = RefCell::new((Scratch::seeded(1), vec![0; BURST_OCTETS]));
 }
 
-fn serve_with(stream: &[u8], segment: usize, burst: &mut [u8]) -> Served {
+fn serve_with(stream: &[u8], segment: usize, scratch: &mut Scratch, burst: &mut [u8]) -> Served {
     let mut served = Served::default();
     let mut unread: Vec<u8> = Vec::new();
-    let mut scratch = Scratch::seeded(1);
     'segments: for part in stream.chunks(segment) {
         unread.extend_from_slice(part);
         loop {
-            let progress = answer_stream(snapshot(), &unread, &ASKED, &mut scratch, burst);
+            let progress = answer_stream(snapshot(), &unread, &ASKED, scratch, burst);
             assert!(progress.consumed <= unread.len() && progress.written <= burst.len());
             served.replies.extend(framed(&burst[..progress.written]));
             match progress.next {
@@ -128,7 +127,7 @@ fn owes(stream: &[u8], served: &Served) {
         }
         rest = after;
         messages += 1;
-        let outcome = answer(snapshot(), message, &ASKED, &mut Scratch::seeded(1), &mut out);
+        let outcome = ask(message, &ASKED, &mut out);
         let owed = match outcome {
             Outcome::Drop => continue,
             Outcome::Slow => Reply::Slow(message.to_vec()),

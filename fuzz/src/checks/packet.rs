@@ -47,15 +47,17 @@ thread_local! {
     /// Where replies are written: not made anew for each message, which would cost a fuzzer more than the answer.
     static OUT: RefCell<Vec<u8>> = RefCell::new(vec![0; TCP_MESSAGE_MAX]);
     static AGAIN: RefCell<Vec<u8>> = RefCell::new(vec![0; TCP_MESSAGE_MAX]);
+    /// A megabyte, made once as by a worker. What it draws is the order of records, on which nothing here depends.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::seeded(1));
 }
 
-/// Nothing of one message remains for the next: each has a scratch of its own, with the same seed.
-fn ask(octets: &[u8], way: &Asked, out: &mut [u8]) -> Outcome {
+/// Answers as a worker does, with the room that the transport allows.
+pub(super) fn ask(octets: &[u8], way: &Asked, out: &mut [u8]) -> Outcome {
     let room = match way.transport {
         Transport::Udp => way.udp_payload_max.into(),
         Transport::Tcp => TCP_MESSAGE_MAX,
     };
-    answer(snapshot(), octets, way, &mut Scratch::seeded(1), &mut out[..room])
+    SCRATCH.with_borrow_mut(|scratch| answer(snapshot(), octets, way, scratch, &mut out[..room]))
 }
 
 /// Judges what came of a message; gives the reply, if that is what came.
