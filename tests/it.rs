@@ -13,6 +13,8 @@ mod cli_client;
 mod cli_serve;
 #[path = "it/conformance/mod.rs"]
 mod conformance;
+#[path = "it/corpus.rs"]
+mod corpus;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/dns_dig.rs"]
@@ -63,6 +65,8 @@ mod rebuild;
 mod restart;
 #[path = "it/serve_leases.rs"]
 mod serve_leases;
+#[path = "it/tcp_pressure.rs"]
+mod tcp_pressure;
 #[path = "it/trouble.rs"]
 mod trouble;
 #[path = "it/wire.rs"]

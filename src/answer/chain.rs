@@ -56,6 +56,7 @@ pub(super) fn follow(
         qtype,
         apex: Apex { zone, at: apex_at },
     };
+    scratch.dnames.clear();
     let Step::Alias(target) = visit(first, asked, scratch, reply) else {
         return;
     };

@@ -15,6 +15,7 @@ mod order;
 mod records;
 mod reply;
 mod statics;
+pub mod stream;
 
 use std::net::IpAddr;
 

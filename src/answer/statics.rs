@@ -3,6 +3,8 @@
 //! A name is walked down from the apex, one look-up for each label, until it ends, is delegated, or is not there: so
 //! a name of many labels that do not exist costs one look-up. Nothing is scanned.
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::catalog::contents::{Contents, Node, RRset};
 
 use super::apex::Apex;
@@ -229,13 +231,19 @@ fn dname(
     };
     let labels = here.zone.labels() + depth;
     let names = &mut scratch.names;
-    let owner = Owner::Name(here.name.suffix(labels));
-    if reply
-        .static_record(names, Section::Answer, owner, (types::DNAME, ttl), target)
-        .is_none()
-    {
-        reply.truncate();
-        return done;
+    let owner = here.name.suffix(labels);
+    // A chain may come by again, and an RRset stands in an answer once (RFC 2181 §5).
+    let hash = xxh3_64(owner);
+    if !scratch.dnames.contains(&hash) {
+        let head = (types::DNAME, ttl);
+        if reply
+            .static_record(names, Section::Answer, Owner::Name(owner), head, target)
+            .is_none()
+        {
+            reply.truncate();
+            return done;
+        }
+        scratch.dnames.push(hash);
     }
     let prefix = here.name.below(labels, here.name.labels() - labels);
     let mut name = [0; NAME_OCTETS_MAX];

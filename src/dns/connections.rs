@@ -2,10 +2,11 @@
 //!
 //! A new client is always let in while anybody idles: the connection that was used least recently makes room, among
 //! those of the same client if that client has its full number. Only busy ones, with an answer under way, are
-//! left alone. The lock is taken when connections come and go, never for a question.
+//! left alone. Over IPv6 a client is its /64, of which one host may have every address (RFC 4291 §2.5.4). The lock
+//! is taken when connections come and go, never for a question.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -24,13 +25,40 @@ pub(super) struct Connections {
 }
 
 struct Seat {
-    client: IpAddr,
+    client: Client,
     last_use: AtomicU64,
     busy: AtomicBool,
     evicted: Notify,
+    left: Notify,
 }
 
-/// One connection's place among the open ones; dropping it gives it up.
+/// Whom connections are counted for: an IPv4 address, or the /64 of an IPv6 one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Client(IpAddr);
+
+impl Client {
+    fn at(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Self(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into())
+            }
+            v4 => Self(v4),
+        }
+    }
+}
+
+/// A connection that was told to make room.
+pub(super) struct Leaving(Arc<Seat>);
+
+impl Leaving {
+    /// Waits until its place is given up: its descriptor is free then.
+    pub(super) async fn left(self) {
+        self.0.left.notified().await;
+    }
+}
+
+/// One connection's place among the open ones; dropping it gives it up. Whoever owns it drops its socket first.
 pub(super) struct Place {
     connections: Arc<Connections>,
     id: u64,
@@ -49,13 +77,14 @@ impl Connections {
     }
 
     /// A place for a new connection of `client`. None if it is crowded and nobody idles.
-    pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let client = Client::at(address);
         let mut open = self.open();
         if open.values().filter(|seat| seat.client == client).count() >= self.per_client_max {
-            self.evict_oldest(&mut open, |seat| seat.client == client)?;
+            self.evict_oldest(&mut open, |_, seat| seat.client == client)?;
         }
         if open.len() >= self.max {
-            self.evict_oldest(&mut open, |_| true)?;
+            self.evict_oldest(&mut open, |_, _| true)?;
         }
         let id = self.next_use();
         let seat = Arc::new(Seat {
@@ -63,6 +92,7 @@ impl Connections {
             last_use: AtomicU64::new(id),
             busy: AtomicBool::new(false),
             evicted: Notify::new(),
+            left: Notify::new(),
         });
         open.insert(id, seat.clone());
         Some(Place {
@@ -72,21 +102,32 @@ impl Connections {
         })
     }
 
-    /// Closes the connection that has idled longest: its descriptor is needed.
-    pub(super) fn evict_any(&self) {
-        let _ = self.evict_oldest(&mut self.open(), |_| true);
+    /// Closes the connection that has idled longest: its descriptor is needed. None if nobody idles.
+    pub(super) fn evict_any(&self) -> Option<Leaving> {
+        self.evict_oldest(&mut self.open(), |_, _| true)
     }
 
-    fn evict_oldest(&self, open: &mut HashMap<u64, Arc<Seat>>, among: impl Fn(&Seat) -> bool) -> Option<()> {
+    /// The same, but never the one that came last: it has only just got what is wanted for the next.
+    pub(super) fn evict_older(&self) -> Option<Leaving> {
+        let mut open = self.open();
+        let newest = open.keys().copied().max()?;
+        self.evict_oldest(&mut open, |id, _| id != newest)
+    }
+
+    fn evict_oldest(
+        &self,
+        open: &mut HashMap<u64, Arc<Seat>>,
+        among: impl Fn(u64, &Seat) -> bool,
+    ) -> Option<Leaving> {
         let (&id, _) = open
             .iter()
-            .filter(|(_, seat)| !seat.busy.load(Ordering::Relaxed) && among(seat))
+            .filter(|(id, seat)| !seat.busy.load(Ordering::Relaxed) && among(**id, seat))
             .min_by_key(|(_, seat)| seat.last_use.load(Ordering::Relaxed))?;
         let seat = open.remove(&id)?;
         // The permit is kept if the connection is not waiting for it just now.
         seat.evicted.notify_one();
         bump(&self.counts.tcp_evicted);
-        Some(())
+        Some(Leaving(seat))
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Seat>>> {
@@ -122,6 +163,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open().remove(&self.id);
+        self.seat.left.notify_one();
     }
 }
 
@@ -171,10 +213,61 @@ mod tests {
         let place = connections.admit(A).expect("room");
         place.busy();
         assert!(connections.admit(B).is_none());
-        connections.evict_any();
+        assert!(connections.evict_any().is_none());
         assert!(!is_evicted(&place).await);
         place.idle();
         assert!(connections.admit(B).is_some());
+    }
+
+    #[tokio::test]
+    async fn who_came_last_makes_no_room_for_nobody() {
+        let connections = crowd(100, 100);
+        assert!(connections.evict_older().is_none());
+        let places: Vec<_> = (0..3).map(|_| connections.admit(A).expect("room")).collect();
+        places[0].busy();
+        assert!(connections.evict_older().is_some());
+        assert!(is_evicted(&places[1]).await);
+        assert!(connections.evict_older().is_none());
+        assert!(connections.evict_any().is_some());
+        assert!(is_evicted(&places[2]).await && !is_evicted(&places[0]).await);
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_client_is_its_64() {
+        let connections = crowd(100, 2);
+        let at = |text: &str| {
+            connections
+                .admit(text.parse().expect("an address"))
+                .expect("room")
+        };
+        let neighbour = at("2001:db8:0:1::1");
+        let places = [at("2001:db8::1"), at("2001:db8::ffff:0:0:1")];
+        let _new = at("2001:db8::2");
+        assert!(is_evicted(&places[0]).await);
+        assert!(!is_evicted(&neighbour).await && !is_evicted(&places[1]).await);
+    }
+
+    #[tokio::test]
+    async fn a_mapped_address_is_its_ipv4_client() {
+        let connections = crowd(100, 1);
+        let plain = connections.admit(A).expect("room");
+        let other = connections.admit(B).expect("room");
+        let _new = connections.admit("::ffff:192.0.2.1".parse().expect("an address"));
+        assert!(is_evicted(&plain).await && !is_evicted(&other).await);
+    }
+
+    #[tokio::test]
+    async fn who_makes_room_has_left_when_its_place_is_given_up() {
+        let connections = crowd(2, 2);
+        let place = connections.admit(A).expect("room");
+        let leaving = connections.evict_any().expect("one idles");
+        let waiting = tokio::spawn(leaving.left());
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(is_evicted(&place).await && !waiting.is_finished());
+        drop(place);
+        waiting.await.expect("it ends");
     }
 
     #[test]

@@ -21,20 +21,15 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connections::{Connections, Place};
 use super::slow::{self, Back, Message};
 use super::{Config, Counts, bump, udp};
-use crate::answer::{self, Asked, Outcome, Scratch, Transport};
+use crate::answer::stream::{self, BURST_OCTETS};
+use crate::answer::{Asked, Scratch, TCP_MESSAGE_MAX, Transport};
 use crate::view::Current;
 
-/// The length before each message.
-const PREFIX_OCTETS: usize = 2;
-/// The longest message.
-const MESSAGE_OCTETS_MAX: usize = 65_535;
-/// Replies gathered for one write: a second one of any length still fits behind a short first one.
-const BURST_OCTETS: usize = 2 * (PREFIX_OCTETS + MESSAGE_OCTETS_MAX);
 /// What is read at least at once.
 const READ_OCTETS_MIN: usize = 512;
 /// A buffer that grew past this is given back when it is empty.
 const KEPT_OCTETS_MAX: usize = 4096;
-/// A pause after an error of accepting, so that a lack of descriptors does not spin.
+/// A pause after an error of accepting, and the longest wait for the descriptor of who makes room: nothing spins.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that a stop still accepts: those that waited for it.
 const DRAIN_ACCEPTS_MAX: usize = 1024;
@@ -73,12 +68,7 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
                         tracing::debug!(%error, "a TCP connection cannot be accepted");
                     }
                     if !concerns_one_connection(&error) {
-                        // Most likely descriptors have run out: an idle connection has one to give. But only if it is
-                        // for somebody: the error comes also where nobody waits, after the last one was given out.
-                        if somebody_waits(&listener) {
-                            connections.evict_any();
-                        }
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        make_room(&listener, &connections, &error).await;
                     }
                 }
             },
@@ -97,15 +87,35 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
     drop(service.alive);
 }
 
-async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
-    // An error means that whoever could have told us is gone.
-    let _ = stopping.wait_for(|stop| *stop).await;
+/// After an error of accepting: returns when accepting is worth another try, which is at once where an idle connection
+/// has left its descriptor. Each return without a pause has ended a connection, so nothing spins.
+async fn make_room(listener: &TcpListener, connections: &Connections, error: &io::Error) {
+    // `accept` asks for a descriptor before it looks whether anybody waits, so once the last descriptor is given out
+    // the error comes for nobody. Then one is freed for who comes next, but not that of who came just now.
+    let leaving = if somebody_waits(listener) {
+        connections.evict_any()
+    } else {
+        connections.evict_older()
+    };
+    match leaving {
+        Some(leaving) if descriptors_ran_out(error) => drop(timeout(ACCEPT_PAUSE, leaving.left()).await),
+        // Whatever else the system lacks, one connection less may not be enough of it.
+        _ => tokio::time::sleep(ACCEPT_PAUSE).await,
+    }
 }
 
-/// Whether there is a connection to accept. `accept` itself asks for a descriptor before it looks.
+fn descriptors_ran_out(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
 fn somebody_waits(listener: &TcpListener) -> bool {
     let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
+    // An error means that whoever could have told us is gone.
+    let _ = stopping.wait_for(|stop| *stop).await;
 }
 
 /// Errors that `accept` reports about the connection it would have returned (accept(2), "Error handling").
@@ -148,6 +158,7 @@ fn welcome(
 
 /// One client's connection.
 struct Connection {
+    // Before the place: who waits for the place wants the descriptor.
     stream: TcpStream,
     client: SocketAddr,
     place: Place,
@@ -252,36 +263,22 @@ impl Connection {
             transport: Transport::Tcp,
             udp_payload_max: self.service.config.udp_payload_max,
         };
-        let mut consumed = 0;
-        let mut written = 0;
-        let next = DESK.with_borrow_mut(|desk| {
-            let next = loop {
-                let (message, after) = match split(self.unread.get(consumed..).unwrap_or_default()) {
-                    Split::Partial => break Next::Read,
-                    Split::Empty => break Next::Close,
-                    Split::Whole(message) => (message, consumed + PREFIX_OCTETS + message.len()),
-                };
-                let room = desk.burst.get_mut(written..).unwrap_or_default();
-                let Some((prefix, room)) = room.split_first_chunk_mut::<PREFIX_OCTETS>() else {
-                    break Next::More;
-                };
-                if room.len() < MESSAGE_OCTETS_MAX {
-                    break Next::More;
-                }
-                consumed = after;
-                match answer::answer(&snapshot, message, &asked, &mut desk.scratch, room) {
-                    Outcome::Drop => {}
-                    Outcome::Slow => break Next::Slow(message.to_vec()),
-                    Outcome::Reply(octets) => {
-                        let octets =
-                            u16::try_from(octets).expect("a reply is no longer than the room it was given");
-                        *prefix = octets.to_be_bytes();
-                        written += PREFIX_OCTETS + usize::from(octets);
-                    }
-                }
+        let (consumed, next) = DESK.with_borrow_mut(|desk| {
+            let progress = stream::answer_stream(
+                &snapshot,
+                &self.unread,
+                &asked,
+                &mut desk.scratch,
+                &mut desk.burst,
+            );
+            self.unsent.extend_from_slice(&desk.burst[..progress.written]);
+            let next = match progress.next {
+                stream::Next::Read => Next::Read,
+                stream::Next::More => Next::More,
+                stream::Next::Slow(message) => Next::Slow(message.to_vec()),
+                stream::Next::Close => Next::Close,
             };
-            self.unsent.extend_from_slice(&desk.burst[..written]);
-            next
+            (progress.consumed, next)
         });
         self.unread.drain(..consumed);
         next
@@ -345,7 +342,7 @@ impl Connection {
             self.unread = Vec::new();
         }
         self.unread
-            .reserve(self.unread.len().clamp(READ_OCTETS_MIN, MESSAGE_OCTETS_MAX));
+            .reserve(self.unread.len().clamp(READ_OCTETS_MIN, TCP_MESSAGE_MAX));
     }
 
     async fn linger(&mut self) {
@@ -353,7 +350,7 @@ impl Connection {
             return;
         }
         let mut discarded = [0; READ_OCTETS_MIN];
-        let _ = timeout(LINGER, async {
+        let lingering = timeout(LINGER, async {
             let mut octets = 0;
             while octets < LINGER_OCTETS_MAX {
                 match self.stream.read(&mut discarded).await {
@@ -361,25 +358,11 @@ impl Connection {
                     _ => break,
                 }
             }
-        })
-        .await;
-    }
-}
-
-enum Split<'a> {
-    Whole(&'a [u8]),
-    Partial,
-    Empty,
-}
-
-/// The first message of a stream of them.
-fn split(stream: &[u8]) -> Split<'_> {
-    let Some((prefix, rest)) = stream.split_first_chunk::<PREFIX_OCTETS>() else {
-        return Split::Partial;
-    };
-    match usize::from(u16::from_be_bytes(*prefix)) {
-        0 => Split::Empty,
-        octets => rest.get(..octets).map_or(Split::Partial, Split::Whole),
+        });
+        tokio::select! {
+            () = self.place.evicted() => {}
+            _ = lingering => {}
+        }
     }
 }
 
@@ -417,14 +400,5 @@ mod tests {
                 "{errno}"
             );
         }
-    }
-
-    #[test]
-    fn a_stream_is_split_at_its_lengths() {
-        assert!(matches!(split(b""), Split::Partial));
-        assert!(matches!(split(b"\0"), Split::Partial));
-        assert!(matches!(split(b"\0\x02a"), Split::Partial));
-        assert!(matches!(split(b"\0\x02abc"), Split::Whole(b"ab")));
-        assert!(matches!(split(b"\0\0abc"), Split::Empty));
     }
 }

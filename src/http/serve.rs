@@ -277,7 +277,7 @@ async fn connection(
     // A reply is one write; there is nothing to gather.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new(shared.clock.clone()));
-    let _listed = Listed::new(number, &activity, &shared);
+    let listed = Listed::new(number, &activity, &shared);
     let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
         let (shared, answering) = (shared.clone(), activity.begin());
         async move {
@@ -320,6 +320,8 @@ async fn connection(
         wait = CLOSING_MAX;
         serving.as_mut().graceful_shutdown();
     }
+    // In this order: who waits for the slot may have to make room for the next one at once, and must not choose this.
+    drop(listed);
     drop(slot);
 }
 

@@ -1,5 +1,6 @@
 //! Room for the connections that the server takes: each needs a descriptor, and a shell or a service manager commonly
-//! allows 1,024. A process may raise that by itself up to its hard limit.
+//! allows 1,024. A process may raise that by itself up to its hard limit. Where that is low, DNS and HTTP take less
+//! each, so that neither shuts the other out and the store can still open its files.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -7,6 +8,35 @@ use crate::{dns, http};
 
 /// Files, listeners and what the runtime needs, with room to spare.
 const OTHERS_MAX: u64 = 512;
+/// The same where little is allowed: a server of two cores has some 30 open when it starts.
+const OTHERS_MIN: u64 = 64;
+/// Connections that each side takes however little is allowed.
+const SHARE_MIN: u64 = 8;
+
+/// How many connections each side may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    pub(super) dns: usize,
+    pub(super) http: usize,
+}
+
+impl Room {
+    /// What the limit of this process allows.
+    pub(super) fn allowed() -> Self {
+        // Not known is not little.
+        Self::within(getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft))
+    }
+
+    fn within(limit: u64) -> Self {
+        let spare = limit.saturating_sub((limit / 4).clamp(OTHERS_MIN, OTHERS_MAX));
+        let share = |of: u64, max: usize| max.min(usize::try_from(of.max(SHARE_MIN)).unwrap_or(max));
+        let dns = share(spare / 2, dns::TCP_CONNECTIONS_MAX);
+        Self {
+            dns,
+            http: share(spare.saturating_sub(dns as u64), http::CONNECTIONS_MAX),
+        }
+    }
+}
 
 /// Raises the limit of open descriptors to what all connections together need, or as far as it may be.
 pub(super) fn raise_limit() {
@@ -26,5 +56,29 @@ pub(super) fn raise_limit() {
         ),
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_share_what_is_allowed() {
+        let room = |dns, http| Room { dns, http };
+        let all = room(dns::TCP_CONNECTIONS_MAX, http::CONNECTIONS_MAX);
+        for (limit, wanted) in [
+            (u64::MAX, all),
+            (
+                (dns::TCP_CONNECTIONS_MAX + http::CONNECTIONS_MAX) as u64 + OTHERS_MAX,
+                all,
+            ),
+            (1024, room(384, 384)),
+            (256, room(96, 96)),
+            (64, room(8, 8)),
+            (0, room(8, 8)),
+        ] {
+            assert_eq!(Room::within(limit), wanted, "{limit}");
+        }
     }
 }

@@ -121,8 +121,10 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         other => Error::Storage(format!("the zones cannot be written: {other}")),
     })?;
 
+    let room = descriptors::Room::allowed();
     let dns = dns::start(
         dns::Config {
+            tcp_connections_max: room.dns,
             addresses: config.dns.clone(),
             udp_workers: config.udp_workers.get(),
             udp_payload_max: config.udp_payload_max,
@@ -135,7 +137,13 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     let readiness = Arc::new(http::Readiness::default());
     readiness.set_dns(true);
     let http = http::start(
-        http::Config::at(config.http),
+        http::Config {
+            limits: http::Limits {
+                connections_max: room.http,
+                ..http::Limits::default()
+            },
+            ..http::Config::at(config.http)
+        },
         http::Deps {
             current: current.clone(),
             writer: door.clone(),

@@ -51,6 +51,7 @@ pub(crate) struct Launch {
     http: String,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    descriptors_max: Option<u32>,
 }
 
 impl Launch {
@@ -62,7 +63,14 @@ impl Launch {
             http: "127.0.0.1:0".to_string(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            descriptors_max: None,
         }
+    }
+
+    /// Under this limit of open descriptors, which it cannot raise (`ulimit -n`).
+    pub(crate) fn descriptors_max(mut self, limit: u32) -> Self {
+        self.descriptors_max = Some(limit);
+        self
     }
 
     pub(crate) fn argument(mut self, argument: impl Into<String>) -> Self {
@@ -132,7 +140,10 @@ impl Launch {
         }
         let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
 
-        let mut command = program();
+        let mut command = match self.descriptors_max {
+            None => program(),
+            Some(limit) => limited_program(limit),
+        };
         command.arg("serve").arg("--data-dir").arg(&data_dir);
         for address in &self.dns {
             command.args(["--dns", address]);
@@ -189,9 +200,26 @@ impl Launch {
     }
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_callsign");
+
 /// The program without arguments, with no setting from the environment.
 fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_callsign"));
+    without_settings(Command::new(PROGRAM))
+}
+
+/// The same under a limit of open descriptors. The shell becomes the program, so its pid is the program's.
+fn limited_program(descriptors_max: u32) -> Command {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -n \"$0\" && exec \"$@\"",
+        &descriptors_max.to_string(),
+        PROGRAM,
+    ]);
+    without_settings(command)
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (variable, _) in std::env::vars_os() {
         if variable.as_encoded_bytes().starts_with(b"CALLSIGN_") {
             command.env_remove(variable);

@@ -1,0 +1,151 @@
+//! Asks every input, each within one call of [`measured_answer`] and of nothing else.
+
+use std::hint::black_box;
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use callsign::answer::stream::{BURST_OCTETS, answer_stream};
+use callsign::answer::{Asked, Outcome, Scratch, Transport, answer};
+use callsign::dns;
+use callsign::view::{Current, Snapshot};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Runtime;
+
+use super::catalog;
+use super::inputs::{Input, Over};
+
+/// The largest UDP reply that can be configured costs most.
+const UDP_PAYLOAD_MAX: u16 = 4096;
+
+/// What an input is handed to.
+struct Desk {
+    snapshot: Arc<Snapshot>,
+    scratch: Scratch,
+    out: Vec<u8>,
+    runtime: Runtime,
+    /// To a server in this process, for what its slow path answers; its TCP side runs on this thread.
+    stream: TcpStream,
+    _server: dns::Handle,
+}
+
+/// Asks all of them, and says before each what it is.
+pub(crate) fn all(inputs: &[Input]) {
+    let snapshot = Snapshot::of(catalog::state());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let config = dns::Config {
+        addresses: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        udp_workers: 1,
+        ..dns::Config::default()
+    };
+    let current = Arc::new(Current::new(Snapshot::default()));
+    let (server, stream) = runtime.block_on(async {
+        let server = dns::start(config, current).await.expect("a port of the loopback");
+        let stream = TcpStream::connect(server.addresses[0])
+            .await
+            .expect("connect over TCP");
+        (server, stream)
+    });
+    let mut desk = Desk {
+        snapshot: Arc::new(snapshot),
+        scratch: Scratch::seeded(1),
+        out: vec![0; BURST_OCTETS],
+        runtime,
+        stream,
+        _server: server,
+    };
+    // What is made when it is first needed is not the first input's.
+    for input in inputs {
+        if input.over == Over::SlowPath {
+            ask_slowly(&mut desk, input);
+        } else {
+            ask(&mut desk, input);
+        }
+        break_if_silent(input, &desk);
+    }
+    for input in inputs {
+        println!("{} {}", input.transport(), input.name);
+        std::io::stdout().flush().expect("write to standard output");
+        black_box(measured_answer(&mut desk, black_box(input)));
+    }
+}
+
+/// What is counted.
+#[inline(never)]
+fn measured_answer(desk: &mut Desk, input: &Input) -> usize {
+    if input.over == Over::SlowPath {
+        ask_slowly(desk, input)
+    } else {
+        ask(desk, input)
+    }
+}
+
+/// Gate and answer; over TCP the framing, too.
+#[inline(never)]
+fn ask(desk: &mut Desk, input: &Input) -> usize {
+    let asked = Asked {
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        transport: if input.over == Over::Udp {
+            Transport::Udp
+        } else {
+            Transport::Tcp
+        },
+        udp_payload_max: UDP_PAYLOAD_MAX,
+    };
+    if input.over == Over::Udp {
+        match answer(
+            &desk.snapshot,
+            &input.octets[2..],
+            &asked,
+            &mut desk.scratch,
+            &mut desk.out,
+        ) {
+            Outcome::Reply(octets) => octets,
+            Outcome::Drop | Outcome::Slow => 0,
+        }
+    } else {
+        answer_stream(
+            &desk.snapshot,
+            &input.octets,
+            &asked,
+            &mut desk.scratch,
+            &mut desk.out,
+        )
+        .written
+    }
+}
+
+/// The whole way there and back, the client's part included.
+#[inline(never)]
+fn ask_slowly(desk: &mut Desk, input: &Input) -> usize {
+    let stream = &mut desk.stream;
+    let out = &mut desk.out;
+    desk.runtime.block_on(async {
+        stream.write_all(&input.octets).await.expect("send a message");
+        let octets = usize::from(stream.read_u16().await.expect("a reply"));
+        stream
+            .read_exact(&mut out[..octets])
+            .await
+            .expect("a whole reply");
+        octets
+    })
+}
+
+/// An input that is not answered as it should be would cost nothing.
+fn break_if_silent(input: &Input, desk: &Desk) {
+    let skipped = if input.over == Over::Tcp { 2 } else { 0 };
+    let header = &desk.out[skipped..skipped + 12];
+    assert_eq!(header[..2], input.octets[2..4], "{}: another id", input.name);
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    assert_eq!(header[3] & 15, input.rcode, "{}: rcode", input.name);
+    assert!(
+        count(6) >= input.answers_min,
+        "{}: {} answers",
+        input.name,
+        count(6)
+    );
+}

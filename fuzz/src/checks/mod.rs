@@ -1,0 +1,9 @@
+//! What must hold of every answer to any octets: more than that nothing panics.
+
+mod catalog;
+mod framing;
+mod packet;
+mod query;
+
+pub use framing::check as framing;
+pub use packet::check as packet;
