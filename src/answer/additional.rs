@@ -35,10 +35,18 @@ pub(super) fn of(
     if !asks {
         return;
     }
-    for data in rrset.data().take(TARGETS_MAX) {
+    for (at, data) in rrset.data().take(TARGETS_MAX).enumerate() {
         let Some(target) = target(rrset.rtype, data) else {
             continue;
         };
+        // Two records may have one target, whose addresses stand there once (RFC 2181 §5).
+        let mut before = rrset
+            .data()
+            .take(at)
+            .filter_map(|data| self::target(rrset.rtype, data));
+        if before.any(|other| other.eq_ignore_ascii_case(target)) {
+            continue;
+        }
         if target == [0] {
             // The owner itself, or, of an alias, nothing (RFC 9460 §2.5).
             if is_binding && data[..2] != [0, 0] {

@@ -83,7 +83,10 @@ pub(super) fn follow(
             qtype,
             apex: Apex { zone, at: None },
         };
+        let before = reply.mark();
         match visit(here, asked, scratch, reply) {
+            // One more than are followed: the resolver asks for that name itself.
+            Step::Alias(_) if count == ALIASES_MAX => return reply.back_to(before),
             Step::Alias(next) => target = next,
             Step::Done(_) | Step::Referred => return,
         }
