@@ -11,6 +11,7 @@ mod health;
 mod instance;
 pub mod limits;
 mod name;
+pub mod reverse;
 pub mod selection;
 mod service;
 mod settings;

@@ -72,7 +72,7 @@ fn agrees_with_oracle(catalog: &Catalog, snapshot: Arc<Snapshot>, seed: u64) -> 
             if longest != Some(&apex) {
                 continue;
             }
-            for qtype in [A, AAAA, SRV, TXT, ANY, OTHERS[random.usize(..OTHERS.len())]] {
+            for qtype in [A, AAAA, SRV, PTR, TXT, ANY, OTHERS[random.usize(..OTHERS.len())]] {
                 agrees(&mut resolver, &table, &apex, &name, qtype).map_err(TestCaseError::fail)?;
             }
         }

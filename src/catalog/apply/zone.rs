@@ -107,6 +107,7 @@ impl Step {
             _ => started,
         };
         let index = self.advance();
+        let (reverse, upper) = self.claim_addresses(name);
         let zone = Arc::new(Zone {
             name: name.clone(),
             settings,
@@ -114,6 +115,7 @@ impl Step {
             serial,
             file: None,
             contents: None,
+            reverse,
             services: imbl::OrdMap::new(),
             created_at: self.now,
             index,
@@ -124,6 +126,7 @@ impl Step {
         self.state.zones.insert(name.clone(), zone.clone());
         self.effect.created = true;
         self.record(SUBJECT, name, (Image::Absent, Image::Zone(zone)), Some(serial));
+        self.note_serial(upper);
         Ok(())
     }
 
@@ -206,7 +209,9 @@ impl Step {
         self.advance();
         self.state.zones.remove(name);
         self.state.retired.insert(name.clone(), zone.serial);
+        let upper = self.release_addresses(&zone);
         self.record(SUBJECT, name, (Image::Zone(zone), Image::Absent), None);
+        self.note_serial(upper);
         Ok(())
     }
 }

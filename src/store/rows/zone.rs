@@ -90,6 +90,7 @@ impl ZoneBody {
             serial,
             file: None,
             contents: None,
+            reverse: None,
             services: imbl::OrdMap::new(),
             created_at: at(self.created_at),
             index: self.index,
