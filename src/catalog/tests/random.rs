@@ -74,6 +74,8 @@ fn change(random: &mut fastrand::Rng, catalog: &Catalog) -> Change {
     let port_name = pick(&PORTS);
     let (zone, service) = (zone(zone_name), service(name));
     let status = [Status::Passing, Status::Warning, Status::Critical][random.usize(..3)];
+    // Zones come and go among all names, services mostly in one.
+    let any_zone = super::fixture::zone(pick_zone(random));
     match random.u8(..26) {
         0..=8 => Change::Register {
             key,
@@ -116,7 +118,7 @@ fn change(random: &mut fastrand::Rng, catalog: &Catalog) -> Change {
         },
         23 => Change::DeleteService { zone, service },
         24 => Change::PutZone {
-            zone,
+            zone: any_zone,
             settings: ZoneSettings {
                 ttl: random.bool().then(|| ttl(random.u32(..3)).unwrap()),
                 negative_ttl: random.bool().then(|| ttl(random.u32(..3)).unwrap()),
@@ -125,9 +127,9 @@ fn change(random: &mut fastrand::Rng, catalog: &Catalog) -> Change {
                 forget_after: random.bool().then(|| delay(random.u64(..5000))),
             },
         },
-        _ if random.bool() => Change::DeleteZone { zone },
+        _ if random.bool() => Change::DeleteZone { zone: any_zone },
         _ => Change::Open {
-            zones: vec![super::fixture::zone(ZONE), zone],
+            zones: vec![super::fixture::zone(ZONE), any_zone, zone],
             base: Base {
                 ttl: ttl(5 + random.u32(..2)).unwrap(),
                 negative_ttl: ttl(1).unwrap(),
@@ -138,6 +140,10 @@ fn change(random: &mut fastrand::Rng, catalog: &Catalog) -> Change {
             },
         },
     }
+}
+
+fn pick_zone(random: &mut fastrand::Rng) -> &'static str {
+    ZONES[random.usize(..ZONES.len())]
 }
 
 fn on_empty(random: &mut fastrand::Rng) -> Option<OnEmpty> {
