@@ -252,3 +252,80 @@ fn a_large_set_is_cut_with_tc_on_udp_and_counted_on_tcp() {
     let all = reply.answer.len() == 4000;
     assert_eq!(resolver.scratch.left_out, u64::from(!all));
 }
+
+/// What PTR of every name of the zone answers, SOA left out: the rcode, and the records in any order.
+fn everything(resolver: &mut Resolver, names: &[String]) -> Vec<(u8, Vec<String>)> {
+    let mut ask = |name: &String| {
+        let reply = resolver.ask_wire(&name_wire(name), PTR);
+        let records = reply.answer.iter().chain(&reply.authority);
+        let mut seen: Vec<String> = records
+            .filter(|got| got.rtype != SOA)
+            .map(|got| format!("{got:?}"))
+            .collect();
+        seen.sort();
+        (reply.rcode, seen)
+    };
+    names.iter().map(&mut ask).collect()
+}
+
+#[test]
+fn beside_a_random_zone_file_the_serial_moves_when_an_answer_does_and_at_no_other_time() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let apex = "192.in-addr.arpa";
+    let hosts = ["a.web.svc.internal", "B.web.svc.internal", "x.example.org"].map(name_wire);
+    let addresses: Vec<String> = (0..8).map(|n| format!("192.0.{}.{}", n / 4, n % 4)).collect();
+    let mut names = vec![
+        apex.to_owned(),
+        format!("0.{apex}"),
+        format!("0.0.{apex}"),
+        format!("1.0.{apex}"),
+    ];
+    names.extend((0..8).map(|n| format!("{}.{}.0.{apex}", n % 4, n / 4)));
+    let (mut moves, mut stays) = (0, 0);
+    for _ in 0..60 {
+        let mut catalog = Catalog::with_zones(&[ZONE, apex]);
+        catalog.set_zone(
+            apex,
+            ZoneSettings {
+                ttl: ttl(50),
+                ..Default::default()
+            },
+        );
+        let owners = ["0.0.0", "1.0.0", "2.0.0", "3.0.0", "0.1.0", "1.1.0", "1.0", "0"];
+        let mut records: Vec<(&str, u16, u32, &[u8])> = Vec::new();
+        for owner in owners {
+            let ttl = if random.bool() { 10 } else { 100 };
+            let host = &hosts[random.usize(..3)][..];
+            // An alias leads out of our zones, or the answer would hold the serial of another.
+            match random.u8(..20) {
+                0..=3 => records.push((owner, PTR, ttl, host)),
+                4 => records.extend([(owner, PTR, ttl, host), (owner, PTR, ttl, &hosts[0][..])]),
+                5 => records.push((owner, 5, ttl, &hosts[2][..])),
+                6 => records.push((owner, NS, ttl, &hosts[2][..])),
+                7 => records.push((owner, 39, ttl, &hosts[2][..])),
+                _ => {}
+            }
+        }
+        with_file(&mut catalog, apex, &records);
+        for _ in 0..25 {
+            let before = everything(&mut Resolver::of(&catalog), &names);
+            let serial = catalog.zone_of(apex).serial;
+            let id = ["a.web", "b.web", "c.web"][random.usize(..3)];
+            if random.u8(..3) == 0 && catalog.has(id) {
+                catalog.deregister(id);
+            } else {
+                let mut chosen = addresses.clone();
+                random.shuffle(&mut chosen);
+                chosen.truncate(random.usize(1..4));
+                catalog.register(id, at(&chosen.join(" ")));
+            }
+            let after = everything(&mut Resolver::of(&catalog), &names);
+            let moved = catalog.zone_of(apex).serial.wrapping_sub(serial);
+            assert_eq!(moved, u32::from(before != after), "{records:?}");
+            (moves, stays) = (moves + moved, stays + 1 - moved);
+        }
+    }
+    assert!(moves > 100 && stays > 20, "{moves} {stays}");
+}

@@ -364,7 +364,8 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
             }
             Data::Text(strings)
         }
-        NS => {
+        // NS, CNAME, DNAME.
+        NS | 5 | 39 => {
             let name = read_name(octets, &mut at);
             assert_eq!(at, end);
             Data::Name(name)

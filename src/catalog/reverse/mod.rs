@@ -147,14 +147,10 @@ impl ReverseZones {
     /// Every reverse zone with all that it has, from all instances of `zones`: once when a server starts, and when a
     /// zone is made that takes nothing over from another.
     pub(super) fn build<'z>(&self, zones: impl Iterator<Item = &'z Arc<Zone>>) -> Vec<Reverse> {
-        let empty = |(prefix, _): &(Prefix, ZoneName)| Reverse {
-            prefix: *prefix,
-            names: None,
-        };
-        let mut all: Vec<Reverse> = self.0.iter().map(empty).collect();
-        if all.is_empty() {
-            return all;
+        if self.is_empty() {
+            return Vec::new();
         }
+        let mut leaves: Vec<Vec<Node>> = vec![Vec::new(); self.0.len()];
         let mut host = Vec::new();
         for zone in zones {
             let apex = zone.name.to_wire();
@@ -170,12 +166,18 @@ impl ReverseZones {
                         if host.is_empty() {
                             write_host(&mut host, &instance.id, service, &apex);
                         }
-                        all[at].insert(address, &host);
+                        leaves[at].push(Node::leaf(address.bits(), &host));
                     }
                 }
             }
         }
-        all
+        let zones = self.0.iter().zip(leaves);
+        zones
+            .map(|((prefix, _), leaves)| Reverse {
+                prefix: *prefix,
+                names: trie::build(leaves.into_iter()),
+            })
+            .collect()
     }
 
     /// The names in the order of [`Self::build`].

@@ -179,6 +179,8 @@ fn the_tree_holds_what_a_set_holds_and_looks_the_same_however_it_was_made() {
             trie::insert(&mut other, Arc::new(Node::leaf(*address, host)));
         }
         assert_eq!(tree, other, "step {step}");
+        let leaves = set.iter().map(|(address, host)| Node::leaf(*address, host));
+        assert_eq!(trie::build(leaves), tree, "step {step}");
         // A part is taken out whole, and given back.
         let digits = random.u8(..=32);
         let part = |bits: u128| bits.checked_shr(128 - 4 * u32::from(digits)).unwrap_or(0);

@@ -181,6 +181,40 @@ fn place(present: u16, digit: u8) -> Result<usize, usize> {
     }
 }
 
+/// The tree of those leaves, made from below: random addresses take half the time of one insertion after the
+/// other.
+pub(super) fn build(leaves: impl Iterator<Item = Node>) -> Option<Arc<Node>> {
+    let mut leaves: Vec<_> = leaves.map(|leaf| (leaf.key(), Arc::new(leaf))).collect();
+    leaves.sort_unstable_by_key(|(key, _)| key.words());
+    join(&leaves)
+}
+
+/// The tree of sorted leaves.
+fn join(leaves: &[(Key, Arc<Node>)]) -> Option<Arc<Node>> {
+    let ((first, leaf), (last, _)) = (leaves.first()?, leaves.last()?);
+    let digits = first.common(*last);
+    if digits == DIGITS {
+        let mut node = leaf.clone();
+        for (_, other) in &leaves[1..] {
+            insert_into(&mut node, other.clone());
+        }
+        return Some(node);
+    }
+    let same_digit = |(one, _): &(Key, _), (next, _): &(Key, _)| one.digit(digits) == next.digit(digits);
+    let (mut present, mut children) = (0, Vec::new());
+    for part in leaves.chunk_by(same_digit) {
+        present |= 1 << part[0].0.digit(digits);
+        children.extend(join(part));
+    }
+    children.shrink_to_fit();
+    Some(Arc::new(Node::Branch {
+        key: first.prefix(digits),
+        digits,
+        present,
+        children,
+    }))
+}
+
 /// Lays `new` over `tree`: what is in either is there after.
 pub(super) fn insert(tree: &mut Option<Arc<Node>>, new: Arc<Node>) {
     match tree {
