@@ -98,7 +98,7 @@ pub(super) enum Node {
         digits: u8,
         /// Bit n: there is a child with the digit n.
         present: u16,
-        children: Vec<Arc<Node>>,
+        children: Vec<Arc<Self>>,
     },
 }
 
