@@ -10,6 +10,7 @@ mod data;
 mod finding;
 mod key;
 mod layout;
+mod rules;
 
 use std::fmt;
 

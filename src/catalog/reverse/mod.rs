@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use super::contents::{Contents, types};
 use super::name::{InstanceId, ServiceName, ZoneName};
+use super::settings::Ttl;
 use super::zone::Zone;
 
 pub use prefix::{Prefix, Relative};
@@ -262,6 +263,28 @@ impl Zone {
         let says_so = own.data().any(|data| data.eq_ignore_ascii_case(host));
         // One RRset has one TTL, the least.
         !says_so || (is_alone && self.ttl().seconds() < own.ttl)
+    }
+
+    /// Whether PTR of instances have another TTL than they had when the zone's was `old`. Only beside a zone file more
+    /// than one address is looked at.
+    pub(super) fn pointers_differ_from(&self, old: Ttl) -> bool {
+        let Some((reverse, names)) = self.reverse.as_ref().and_then(|r| Some((r, r.names.as_ref()?))) else {
+            return false;
+        };
+        let Some(contents) = &self.contents else {
+            return self.ttl() != old;
+        };
+        let mut differs = false;
+        names.each(&mut |key, _| {
+            let name = reverse.prefix.address_at(key).within(reverse.prefix);
+            let own = contents
+                .node(name.as_slice())
+                .and_then(|node| node.rrset(types::PTR));
+            let least = |ttl: Ttl| own.map_or(ttl.seconds(), |own| own.ttl.min(ttl.seconds()));
+            differs = least(self.ttl()) != least(old) && is_published(contents, name.as_slice());
+            !differs
+        });
+        differs
     }
 
     /// Whether this zone's records are others with `names` than without them.

@@ -215,12 +215,18 @@ fn with_file(catalog: &mut Catalog, apex: &str, records: &[(&str, u16, u32, &str
         } else {
             format!("{owner}.{apex}")
         };
-        builder.push(&wire_any(&owner), *rtype, *ttl, &wire_any(data), line as u32);
+        let mut data = wire_any(data);
+        if *rtype == types::SOA {
+            data.extend_from_within(..);
+            data.extend([0; 20]);
+        }
+        builder.push(&wire_any(&owner), *rtype, *ttl, &data, line as u32);
     }
     let (contents, _) = builder.finish().unwrap();
-    let mut changed = Zone::clone(catalog.state.zones.get(&name).unwrap());
-    changed.contents = Some(Arc::new(contents));
-    catalog.state.zones.insert(name, Arc::new(changed));
+    catalog.make(Change::ZoneFile {
+        zone: name,
+        contents: Some(Arc::new(contents)),
+    });
 }
 
 fn wire_any(name: &str) -> Vec<u8> {
@@ -367,4 +373,49 @@ fn a_longer_zone_that_was_delegated_before_takes_nothing_that_was_seen() {
     catalog.make(Change::DeleteZone { zone: zone(V4) });
     assert_eq!(catalog.zone_of(upper).serial, serial);
     assert!(catalog.zone_of(upper).reverse.as_ref().unwrap().names.is_some());
+}
+
+#[test]
+fn another_ttl_moves_the_serial_of_a_zone_whose_file_says_the_rest_if_it_has_an_address() {
+    let records = [
+        ("", types::SOA, 5, "ns.example.org"),
+        ("", types::NS, 5, "ns.example.org"),
+        ("1", types::CNAME, 5, "a.example.org"),
+        ("2", types::PTR, 7, "a.example.org"),
+    ];
+    let mut catalog = Catalog::with_zones(&[ZONE, V4]);
+    with_file(&mut catalog, V4, &records);
+    let mut raised = 10;
+    let mut by_ttl = |catalog: &mut Catalog| {
+        raised += 10;
+        let settings = ZoneSettings {
+            ttl: ttl(raised),
+            ..Default::default()
+        };
+        let zone = zone(V4);
+        moved(catalog, Change::PutZone { zone, settings })
+    };
+    assert_eq!(by_ttl(&mut catalog), 0, "no address");
+    catalog.register("a.web", at("192.0.2.1 192.0.2.2"));
+    assert_eq!(
+        by_ttl(&mut catalog),
+        0,
+        "one is hidden, one has the lesser TTL of the file"
+    );
+    catalog.register("a.web", at("192.0.2.1 192.0.2.3"));
+    assert_eq!(by_ttl(&mut catalog), 1);
+}
+
+#[test]
+fn a_zone_made_by_its_file_has_the_addresses_there_are() {
+    let upper = "0.192.in-addr.arpa";
+    for zones in [&[ZONE, upper][..], &[ZONE]] {
+        let mut catalog = Catalog::with_zones(zones);
+        catalog.register("a.web", at("192.0.2.1 192.0.3.1"));
+        let serial = |catalog: &Catalog| zones.get(1).map(|name| catalog.zone_of(name).serial);
+        let before = serial(&catalog);
+        with_file(&mut catalog, V4, &[("", types::NS, 5, "ns.example.org")]);
+        assert_eq!(all(&catalog.zone_of(V4).reverse.as_ref().unwrap().names).len(), 1);
+        assert_eq!(serial(&catalog), before.map(|serial| serial.wrapping_add(1)));
+    }
 }
