@@ -63,6 +63,8 @@ mod leases;
 mod rebuild;
 #[path = "it/restart.rs"]
 mod restart;
+#[path = "it/reverse.rs"]
+mod reverse;
 #[path = "it/serve_leases.rs"]
 mod serve_leases;
 #[path = "it/tcp_pressure.rs"]

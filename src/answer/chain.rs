@@ -13,7 +13,7 @@ use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
 use super::reply::{NXDOMAIN, Pointer, Reply, Section, types};
-use super::{Asked, statics};
+use super::{Asked, reverse, statics};
 
 /// Aliases of one answer that are followed.
 pub(super) const ALIASES_MAX: usize = 8;
@@ -150,7 +150,13 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             name_server_host(zone, qtype, owner, reply);
             Verdict::NoData
         }
-        Found::Apex => return statics::apex(here, asked, scratch, reply),
+        Found::Apex => {
+            return match reverse::at_apex(here) {
+                Some(hosts) => reverse::answer(here, hosts, asked, scratch, reply),
+                None => statics::apex(here, asked, scratch, reply),
+            };
+        }
+        Found::Address(hosts) => return reverse::answer(here, hosts, asked, scratch, reply),
         found @ (Found::Between | Found::Missing) => {
             let exists = matches!(found, Found::Between);
             return match zone.contents() {
@@ -160,10 +166,13 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             };
         }
     };
-    if reply.count(Section::Answer) == before
-        && !reply.is_truncated()
-        && let Some(contents) = zone.contents()
-    {
+    if reply.count(Section::Answer) == before && !reply.is_truncated() {
+        if let Some(hosts) = reverse::beside(here) {
+            return reverse::answer(here, hosts, asked, scratch, reply);
+        }
+        let Some(contents) = zone.contents() else {
+            return Step::Done(verdict);
+        };
         return statics::beside(here, contents, verdict, asked, scratch, reply);
     }
     Step::Done(verdict)

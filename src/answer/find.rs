@@ -1,10 +1,12 @@
 //! Zone and name: what a question's name stands for.
 
 use crate::catalog::Protocol;
+use crate::catalog::reverse::Hosts;
 use crate::view::{Range, Selection, ServiceView, Services, Snapshot, ZoneView};
 
 use super::name::Folded;
 use super::reply::types;
+use super::reverse;
 
 /// What a name stands for in its zone.
 pub(super) enum Found<'a> {
@@ -24,6 +26,8 @@ pub(super) enum Found<'a> {
     Services(&'a ServiceView, &'a Services),
     /// `_http._tcp.canary.web.Z`: the bearers of the tag, and the number of the port's name.
     PortOfTag(&'a ServiceView, Range, u32),
+    /// The reverse name of an address that instances have.
+    Address(Hosts<'a>),
 }
 
 /// The longest zone that matches. At most one look-up for each number of labels that a zone has. DS of an apex belongs
@@ -61,13 +65,15 @@ pub(super) fn ancestor<'z>(zone: &'z ZoneView, name: &Folded, depth: usize) -> F
     } else {
         None
     };
-    found.unwrap_or_else(|| {
-        if zone.is_between(name.below(zone.labels(), depth)) {
-            Found::Between
-        } else {
-            Found::Missing
-        }
-    })
+    found
+        .or_else(|| reverse::found(zone, depth, label))
+        .unwrap_or_else(|| {
+            if zone.is_between(name.below(zone.labels(), depth)) {
+                Found::Between
+            } else {
+                Found::Missing
+            }
+        })
 }
 
 /// `_tcp.Z` and below: the form of RFC 2782.

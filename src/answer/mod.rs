@@ -14,6 +14,7 @@ mod names;
 mod order;
 mod records;
 mod reply;
+mod reverse;
 mod statics;
 pub mod stream;
 

@@ -13,5 +13,6 @@ mod limit;
 mod on_empty;
 mod order;
 mod random;
+mod reverse;
 mod table;
 mod truncation;

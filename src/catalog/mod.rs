@@ -12,6 +12,7 @@ mod health;
 mod instance;
 pub mod limits;
 mod name;
+pub mod reverse;
 pub mod selection;
 mod service;
 mod settings;

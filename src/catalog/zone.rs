@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use super::contents::{Contents, Node, types};
 use super::limits::FORGET_AFTER_DEFAULT;
 use super::name::{ServiceName, ZoneName};
+use super::reverse::Reverse;
 use super::service::Service;
 use super::settings::{Base, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
 
@@ -38,6 +39,8 @@ pub struct Zone {
     pub file: Option<u128>,
     /// The records of that file.
     pub contents: Option<Arc<Contents>>,
+    /// The addresses of instances that it has PTR for, if it is a reverse zone.
+    pub reverse: Option<Reverse>,
     /// Its services.
     pub services: OrdMap<ServiceName, Arc<Service>>,
     /// When it was created.

@@ -56,6 +56,8 @@ impl Snapshot {
         let mut zones_changed = false;
         for record in records {
             touched.insert((&record.zone, record.service.as_ref()));
+            // Another zone than the record's own has the reverse names of its addresses.
+            touched.extend(record.serials.iter().map(|(zone, _)| (zone, None)));
             if matches!(record.kind, Kind::Zone | Kind::ZoneFile) {
                 zones_changed |= record.before == Image::Absent || record.after == Image::Absent;
                 if record.after == Image::Absent {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::contents::{Contents, Soa};
+use crate::catalog::reverse::Reverse;
 use crate::catalog::{OnEmpty, Protocol, Zone, ZoneName};
 
 use super::service::ServiceView;
@@ -130,6 +131,12 @@ impl ZoneView {
     #[inline]
     pub fn contents(&self) -> Option<&Contents> {
         self.zone.contents.as_deref()
+    }
+
+    /// The addresses that it has PTR for, if it is a reverse zone.
+    #[inline]
+    pub fn reverse(&self) -> Option<&Reverse> {
+        self.zone.reverse.as_ref()
     }
 
     /// What its zone file says of the SOA.

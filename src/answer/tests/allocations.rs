@@ -50,7 +50,7 @@ fn the_count_counts() {
 }
 
 fn catalog() -> Catalog {
-    let mut catalog = Catalog::new();
+    let mut catalog = Catalog::with_zones(&[ZONE, "2.0.192.in-addr.arpa", "ip6.arpa"]);
     for service in ["web", "few"] {
         let limit = if service == "few" { 5 } else { 0 };
         catalog.set_service(
@@ -110,10 +110,18 @@ fn no_question_allocates() {
         "a.b.c.d.web.svc.internal",
         "example.org",
         "",
+        // Of several instances, of one, above addresses, of none, below one, of no address.
+        "1.2.0.192.in-addr.arpa",
+        "2.0.192.in-addr.arpa",
+        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+        "8.b.d.0.1.0.0.2.ip6.arpa",
+        "0.2.0.192.in-addr.arpa",
+        "x.1.2.0.192.in-addr.arpa",
+        "256.2.0.192.in-addr.arpa",
     ];
     let mut replies = 0;
     for name in names {
-        for qtype in [A, AAAA, SRV, TXT, ANY, SOA, NS, OTHERS[0], 252, 250] {
+        for qtype in [A, AAAA, SRV, PTR, TXT, ANY, SOA, NS, OTHERS[0], 252, 250] {
             for edns in [None, Some(1232)] {
                 let packet = query(&name_wire(name), qtype, edns);
                 for transport in [Transport::Udp, Transport::Tcp] {
@@ -135,7 +143,7 @@ fn no_question_allocates() {
             }
         }
     }
-    assert_eq!(replies, names.len() * 10 * 8);
+    assert_eq!(replies, names.len() * 11 * 8);
 }
 
 #[test]

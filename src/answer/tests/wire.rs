@@ -11,9 +11,10 @@ use crate::catalog::tests::fixture::Catalog;
 use crate::catalog::tests::oracle::{self, Data};
 use crate::view::Snapshot;
 
-pub(super) use crate::catalog::tests::oracle::{A, AAAA, NS, SOA, SRV, TXT};
+pub(super) use crate::catalog::tests::oracle::{A, AAAA, NS, PTR, SOA, SRV, TXT};
 pub(super) const ANY: u16 = 255;
 pub(super) const OPT: u16 = 41;
+pub(super) const DS: u16 = 43;
 /// CNAME, PTR, MX, DS, SVCB, HTTPS, one that nobody has: types of no record of ours.
 pub(super) const OTHERS: [u16; 7] = [5, 12, 15, 43, 64, 65, 65_280];
 
@@ -138,7 +139,7 @@ pub(super) fn words(data: &Data) -> String {
             let strings = strings.iter().map(|s| String::from_utf8_lossy(s).into_owned());
             strings.collect::<Vec<_>>().join("|")
         }
-        Data::Name(name) => name.clone(),
+        Data::Name(name) | Data::Host(name) => name.clone(),
         Data::Authority(minimum) => format!("minimum {minimum}"),
     }
 }
@@ -363,10 +364,16 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
             }
             Data::Text(strings)
         }
-        NS => {
+        // NS, CNAME, DNAME.
+        NS | 5 | 39 => {
             let name = read_name(octets, &mut at);
             assert_eq!(at, end);
             Data::Name(name)
+        }
+        PTR => {
+            let name = read_name(octets, &mut at);
+            assert_eq!(at, end);
+            Data::Host(name)
         }
         SOA => {
             let mname = read_name(octets, &mut at);

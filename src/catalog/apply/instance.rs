@@ -283,10 +283,11 @@ impl Step {
             id: Some(&key.id),
         };
         let images = (
-            before.map_or(Image::Absent, Image::Instance),
-            after.map_or(Image::Absent, Image::Instance),
+            before.clone().map_or(Image::Absent, Image::Instance),
+            after.clone().map_or(Image::Absent, Image::Instance),
         );
         self.record(subject, &key.zone, images, serial);
+        self.follow_addresses(key, before.as_deref(), after.as_deref());
         self.forget_overflow(&key.zone, &key.service)
     }
 }

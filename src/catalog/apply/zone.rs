@@ -72,12 +72,18 @@ impl Step {
     fn create_zone(&mut self, name: &ZoneName, settings: ZoneSettings, base: Base) -> Result<(), Rejection> {
         let zone = self.new_zone(name, settings, base)?;
         let index = self.advance();
-        let zone = Arc::new(Zone { index, ..zone });
+        let (reverse, upper) = self.claim_addresses(name);
+        let zone = Arc::new(Zone {
+            reverse,
+            index,
+            ..zone
+        });
         let serial = zone.serial;
         self.state.retired.remove(name);
         self.state.zones.insert(name.clone(), zone.clone());
         self.effect.created = true;
         self.record(SUBJECT, name, (Image::Absent, Image::Zone(zone)), Some(serial));
+        self.note_serial(upper);
         Ok(())
     }
 
@@ -129,6 +135,7 @@ impl Step {
             serial,
             file: None,
             contents: None,
+            reverse: None,
             services: imbl::OrdMap::new(),
             created_at: self.now,
             index: 0,
@@ -179,7 +186,8 @@ impl Step {
     /// Puts `changed` in the place of `zone`. Costs a look at each service only if the zone's `on_empty` changes.
     fn change_zone(&mut self, zone: &Arc<Zone>, mut changed: Zone) {
         let moved = OwnRecords::of(zone) != OwnRecords::of(&changed)
-            || (zone.ttl() != changed.ttl() && inherits_ttl(zone))
+            || (zone.ttl() != changed.ttl()
+                && (inherits_ttl(zone) || changed.pointers_differ_from(zone.ttl())))
             || (zone.settings.on_empty != changed.settings.on_empty
                 && changed.services.values().any(|service| {
                     let view = |zone: &Zone| {
@@ -234,7 +242,9 @@ impl Step {
         self.advance();
         self.state.zones.remove(name);
         self.state.retired.insert(name.clone(), zone.serial);
+        let upper = self.release_addresses(&zone);
         self.record(SUBJECT, name, (Image::Zone(zone), Image::Absent), None);
+        self.note_serial(upper);
         Ok(())
     }
 }

@@ -62,6 +62,10 @@ impl Step {
             None => zone.serial,
         };
         changed.index = self.advance();
+        let mut upper = None;
+        if before.is_none() {
+            (changed.reverse, upper) = self.claim_addresses(name);
+        }
         let serial = (before.is_none() || changed.serial != zone.serial).then_some(changed.serial);
         let changed = Arc::new(changed);
         self.state.retired.remove(name);
@@ -69,6 +73,7 @@ impl Step {
         self.effect.created = before.is_none();
         let images = (before.map_or(Image::Absent, Image::Zone), Image::Zone(changed));
         self.record(SUBJECT, name, images, serial);
+        self.note_serial(upper);
         Ok(())
     }
 }

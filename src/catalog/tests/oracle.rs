@@ -9,6 +9,7 @@ use crate::catalog::*;
 pub(crate) const A: u16 = 1;
 pub(crate) const NS: u16 = 2;
 pub(crate) const SOA: u16 = 6;
+pub(crate) const PTR: u16 = 12;
 pub(crate) const TXT: u16 = 16;
 pub(crate) const AAAA: u16 = 28;
 pub(crate) const SRV: u16 = 33;
@@ -25,6 +26,8 @@ pub(crate) enum Data {
     },
     Text(Vec<Vec<u8>>),
     Name(String),
+    /// PTR: a host name.
+    Host(String),
     /// Without the serial, which the others make move: MINIMUM.
     Authority(u32),
 }
@@ -73,6 +76,7 @@ pub(crate) fn table(state: &State, zone: &Zone) -> Table {
     for service in zone.services.values() {
         add_service(&mut table, zone, service);
     }
+    add_reverse(&mut table, state, zone, ttl);
     for lower in state.zones.keys() {
         if let Some(rest) = lower.as_str().strip_suffix(&format!(".{apex}")) {
             // The lower apex is not ours; what lies between is.
@@ -91,6 +95,51 @@ pub(crate) fn table(state: &State, zone: &Zone) -> Table {
         }
     }
     table
+}
+
+/// PTR for the addresses of all instances whose reverse names have `zone` as their longest zone.
+fn add_reverse(table: &mut Table, state: &State, zone: &Zone, ttl: u32) {
+    let is_in = |name: &str, apex: &str| name == apex || name.ends_with(&format!(".{apex}"));
+    for other in state.zones.values() {
+        for (service, instance) in other
+            .services
+            .values()
+            .flat_map(|service| service.instances.iter().map(move |i| (service, i)))
+        {
+            for address in &instance.addresses {
+                let owner = reverse_name(address);
+                let longest = state
+                    .zones
+                    .keys()
+                    .filter(|apex| is_in(&owner, apex.as_str()))
+                    .max_by_key(|apex| apex.as_str().len());
+                if longest != Some(&zone.name) || zone.name.as_str() == "arpa" {
+                    continue;
+                }
+                let node = table.entry(owner).or_default();
+                // What has records is not denied.
+                node.denies = false;
+                let host = format!("{}.{}.{}", instance.id, service.name, other.name);
+                let set = node.sets.entry(PTR).or_insert((ttl, BTreeSet::new()));
+                set.1.insert(Data::Host(host));
+            }
+        }
+    }
+}
+
+/// By the words of RFC 1035 §3.5 and RFC 3596 §2.5.
+pub(crate) fn reverse_name(address: &IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(address) => {
+            let digits = address.segments().map(|group| format!("{group:04x}")).concat();
+            let labels: Vec<String> = digits.chars().rev().map(String::from).collect();
+            format!("{}.ip6.arpa", labels.join("."))
+        }
+    }
 }
 
 /// What a resolver could see of the zone: for the serial.
