@@ -13,7 +13,7 @@ use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
 use super::reply::{NXDOMAIN, Pointer, Reply, Section, types};
-use super::{Asked, statics};
+use super::{Asked, discovery, statics};
 
 /// Aliases of one answer that are followed.
 pub(super) const ALIASES_MAX: usize = 8;
@@ -141,6 +141,19 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
         Found::PortOfTag(service, bearers, port) => {
             let is_srv = matches!(qtype, types::SRV | types::ANY);
             records::port_of_tag(context(service), bearers, port, is_srv, reply, scratch)
+        }
+        Found::Type(protocol, own) => discovery::at_type(here, protocol, own, asked, scratch, reply),
+        Found::Instance(service, member, ports) => {
+            discovery::at_instance(context(service), member, ports, qtype, scratch, reply);
+            Verdict::NoData
+        }
+        Found::ServiceTypes => {
+            discovery::service_types(here, asked, scratch, reply);
+            Verdict::NoData
+        }
+        Found::BrowsingDomain => {
+            discovery::browsing_domain(here, asked, scratch, reply);
+            Verdict::NoData
         }
         Found::NameServer => {
             name_server_host(zone, qtype, owner, reply);

@@ -7,6 +7,7 @@
 mod additional;
 mod apex;
 mod chain;
+mod discovery;
 mod find;
 pub mod gate;
 mod name;

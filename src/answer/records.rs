@@ -1,7 +1,10 @@
 //! The records of a service: chosen, ordered and written.
 
 use crate::catalog::OnEmpty;
-use crate::view::{AddressList, Addresses, PortView, Range, Selection, ServiceView, Standing, ZoneView};
+use crate::catalog::limits::PORTS_MAX;
+use crate::view::{
+    AddressList, Addresses, PortView, Range, Selection, ServiceView, Standing, TypePorts, ZoneView,
+};
 
 use super::order::{Bounds, Choice, Scratch, arrange};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
@@ -265,22 +268,12 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
     let bounds = context.bounds(reply);
     let cut = arrange(&choice, &bounds, scratch);
     let ttl = context.ttl();
-    let service_octets = [service.label().len() as u8];
     // Targets for Additional, each once: the member, and where its name stands.
     let mut targets = [(0u16, 0usize); ADDITIONAL_TARGETS_MAX];
     let mut targets_len = 0;
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
-        let member = service.member_at(usize::from(port.member));
-        let mut fixed = [0; SRV_FIXED_OCTETS + 1];
-        fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
-        fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
-        fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
-        fixed[6] = port.label_octets;
-        let id = service.id_of(&port);
-        // The target is never compressed (RFC 2782).
-        let parts = [&fixed[..], id, &service_octets, service.label(), apex];
-        let data = reply.record(Section::Answer, context.owner, types::SRV, ttl, &parts);
+        let data = service_record(context, Section::Answer, ttl, &port, reply);
         let Some(data) = data else { break };
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]
@@ -388,17 +381,85 @@ pub(super) fn host_services(
     reply: &mut Reply<'_>,
     scratch: &mut Scratch,
 ) {
+    ports_of_member(context, member, |port| port.answered, reply, scratch);
+}
+
+/// Answers SRV of those ports of a member that are wanted.
+pub(super) fn ports_of_member(
+    context: Context<'_>,
+    member: usize,
+    is_wanted: impl Fn(&PortView) -> bool,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
     let mut entries = std::mem::take(&mut scratch.gathered);
     entries.clear();
     for (at, port) in context.service.ports_of(member) {
         // Two names of one number are one record.
         let is_new = |entry: &u32| context.service.port_at(*entry).number != port.number;
-        if port.answered && entries.iter().all(is_new) {
+        if is_wanted(&port) && entries.iter().all(is_new) {
             entries.push(at);
         }
     }
     services(context, &entries, reply, scratch);
     scratch.gathered = entries;
+}
+
+/// Adds SRV of an instance's name, whole or not at all, and returns where its target stands.
+pub(super) fn additional_of_ports(
+    context: Context<'_>,
+    member: usize,
+    ports: TypePorts,
+    reply: &mut Reply<'_>,
+) -> Option<Pointer> {
+    let before = reply.mark();
+    let mut target = None;
+    let mut written = [0; PORTS_MAX];
+    let mut count = 0;
+    for (_, port) in context.service.ports_of(member) {
+        if !ports.includes(&port) || written[..count].contains(&port.number) {
+            continue;
+        }
+        match service_record(context, Section::Additional, context.ttl(), &port, reply) {
+            Some(data) => target = target.or(Pointer::new(data + SRV_FIXED_OCTETS)),
+            None => {
+                reply.back_to(before);
+                return None;
+            }
+        }
+        written[count] = port.number;
+        count += 1;
+    }
+    target
+}
+
+/// Appends the SRV record of a port, and returns where its data begins; nothing if it does not fit.
+#[inline(always)]
+fn service_record(
+    context: Context<'_>,
+    section: Section,
+    ttl: u32,
+    port: &PortView,
+    reply: &mut Reply<'_>,
+) -> Option<usize> {
+    let service = context.service;
+    let member = service.member_at(usize::from(port.member));
+    let mut fixed = [0; SRV_FIXED_OCTETS + 1];
+    fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
+    fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
+    fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
+    fixed[6] = port.label_octets;
+    let id = service.id_of(port);
+    let service_octets = [service.label().len() as u8];
+    // The target is never compressed (RFC 2782).
+    let parts = [
+        &fixed[..],
+        id,
+        &service_octets,
+        service.label(),
+        context.zone.apex(),
+    ];
+    reply.record(section, context.owner, types::SRV, ttl, &parts)
 }
 
 /// Answers A or AAAA of a host name, in the order they were registered.
@@ -419,17 +480,46 @@ pub(super) fn host_addresses(
 
 /// Answers TXT of a host name: one record of its `meta`, which fits or not.
 pub(super) fn host_text(context: Context<'_>, member: usize, reply: &mut Reply<'_>, scratch: &mut Scratch) {
-    let instance = &context.service.service().instances[member];
-    let octets: usize = instance
-        .txt_strings()
-        .map(|(key, value)| key.len() + value.len() + 2)
-        .sum();
+    if text_octets(context, member) > 0 && !text(context, Section::Answer, member, reply) {
+        context.cut(reply, scratch);
+    }
+}
+
+/// Answers TXT of an instance's name below its service type: the same record, and without any `meta` one empty string
+/// (RFC 6763 §6.1).
+pub(super) fn instance_text(
+    context: Context<'_>,
+    member: usize,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
+    if !text(context, Section::Answer, member, reply) {
+        context.cut(reply, scratch);
+    }
+}
+
+/// Adds that TXT record, if it fits.
+pub(super) fn additional_text(context: Context<'_>, member: usize, reply: &mut Reply<'_>) {
+    text(context, Section::Additional, member, reply);
+}
+
+/// Octets of an instance's `key=value` strings in a TXT record; 0 if there are none.
+fn text_octets(context: Context<'_>, member: usize) -> usize {
+    let strings = context.service.service().instances[member].txt_strings();
+    strings.map(|(key, value)| key.len() + value.len() + 2).sum()
+}
+
+/// Appends a TXT record of an instance's `meta`, of one empty string if there is none; whether it fit.
+fn text(context: Context<'_>, section: Section, member: usize, reply: &mut Reply<'_>) -> bool {
+    let (owner, ttl) = (context.owner, context.ttl());
+    let octets = text_octets(context, member);
     if octets == 0 {
-        return;
+        return reply.record(section, owner, types::TXT, ttl, &[&[0]]).is_some();
     }
     if octets + RECORD_HEAD_OCTETS > reply.room() {
-        context.cut(reply, scratch);
-        return;
+        return false;
     }
-    reply.text(context.owner, context.ttl(), octets, instance.txt_strings());
+    let strings = context.service.service().instances[member].txt_strings();
+    reply.text(section, owner, ttl, octets, strings);
+    true
 }

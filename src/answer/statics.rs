@@ -173,7 +173,7 @@ fn answer(
 }
 
 /// Notes that records did not fit: TC on UDP, a count where even TCP holds no more.
-fn cut(asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) {
+pub(super) fn cut(asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) {
     match asked.transport {
         Transport::Udp => reply.truncate(),
         Transport::Tcp => scratch.left_out += 1,

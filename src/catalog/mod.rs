@@ -7,6 +7,7 @@
 mod apply;
 mod change;
 pub mod contents;
+pub mod discovery;
 mod health;
 mod instance;
 pub mod limits;

@@ -4,7 +4,9 @@
 //! services that changed, and publishes it with one swap; a reader takes no lock and keeps what it holds. Nothing
 //! here knows SQLite, sockets or JSON. `docs/design/view.md` says what else was considered.
 
+mod discovery;
 mod encode;
+mod ordered;
 mod packed;
 mod service;
 mod zone;
@@ -17,6 +19,7 @@ use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 
+pub use discovery::TypePorts;
 pub use service::{
     AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
 };
