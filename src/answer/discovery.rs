@@ -174,13 +174,7 @@ pub(super) fn service_types(here: Here<'_>, asked: &Asked, scratch: &mut Scratch
             protocol,
             apex,
         ];
-        match reply.record(
-            Section::Answer,
-            here.owner,
-            types::PTR,
-            here.zone.ttl(),
-            &parts,
-        ) {
+        match reply.record(Section::Answer, here.owner, types::PTR, here.zone.ttl(), &parts) {
             Some(_) => ControlFlow::Continue(()),
             None => {
                 is_cut = true;
@@ -200,13 +194,7 @@ pub(super) fn browsing_domain(here: Here<'_>, asked: &Asked, scratch: &mut Scrat
     }
     let pointer = here.apex.at.map(Pointer::octets);
     let apex = pointer.as_ref().map_or(here.zone.apex(), |pointer| &pointer[..]);
-    let written = reply.record(
-        Section::Answer,
-        here.owner,
-        types::PTR,
-        here.zone.ttl(),
-        &[apex],
-    );
+    let written = reply.record(Section::Answer, here.owner, types::PTR, here.zone.ttl(), &[apex]);
     if written.is_none() {
         statics::cut(asked, scratch, reply);
     }

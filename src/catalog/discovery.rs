@@ -32,7 +32,13 @@ pub fn answered<'i>(
     instance: &'i Instance,
 ) -> impl Iterator<Item = (Protocol, &'i str, u16)> {
     let ports = instance.ports.iter().filter(|port| instance.answers(port));
-    ports.filter_map(|port| Some((port.protocol, type_of(&service.name, &port.name)?, port.number.get())))
+    ports.filter_map(|port| {
+        Some((
+            port.protocol,
+            type_of(&service.name, &port.name)?,
+            port.number.get(),
+        ))
+    })
 }
 
 /// The label of an instance below its type: `<id>@<service>`, or the first 46 octets of it, a hyphen, and 16
@@ -144,7 +150,12 @@ mod tests {
 
     #[test]
     fn a_label_that_ends_otherwise_has_no_hash() {
-        for label in ["", "a@web", &"a".repeat(63), &format!("{}-{}", "a".repeat(46), "A".repeat(16))] {
+        for label in [
+            "",
+            "a@web",
+            &"a".repeat(63),
+            &format!("{}-{}", "a".repeat(46), "A".repeat(16)),
+        ] {
             assert_eq!(hash_in(label.as_bytes()), None, "{label}");
         }
     }

@@ -271,7 +271,11 @@ impl Discovery {
         for protocol in Protocol::ALL {
             let is_own = |browsed: Browsed| browsed.own_answered & bit(protocol) != 0;
             if is_own(before) != is_own(after) {
-                put(&mut Arc::make_mut(this).types[protocol as usize].own, service, is_own(after));
+                put(
+                    &mut Arc::make_mut(this).types[protocol as usize].own,
+                    service,
+                    is_own(after),
+                );
             }
         }
         if before.has_named || after.has_named {
@@ -280,7 +284,9 @@ impl Discovery {
                 (one.0, one.1).cmp(&(two.0, two.1))
             };
             side_by_side(names(old), names(new), order, |old, new| {
-                let Some((name, protocol, _)) = new.or(old) else { return };
+                let Some((name, protocol, _)) = new.or(old) else {
+                    return;
+                };
                 let states = [old, new].map(|state| state.map(|(.., is_answered)| is_answered));
                 if states[0] != states[1] {
                     Arc::make_mut(this).types[protocol as usize].change(name, service, states);

@@ -295,7 +295,10 @@ mod tests {
                 assert!(children.len() > usize::from(is_root) && children.len() <= NODE_MAX);
                 let below: Vec<_> = children.iter().map(|child| check(child, false)).collect();
                 assert!(below.iter().all(|(depth, _)| *depth == below[0].0));
-                (below[0].0 + 1, 1 + below.iter().map(|(_, nodes)| nodes).sum::<usize>())
+                (
+                    below[0].0 + 1,
+                    1 + below.iter().map(|(_, nodes)| nodes).sum::<usize>(),
+                )
             }
         }
     }

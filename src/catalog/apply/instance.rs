@@ -372,7 +372,9 @@ fn check(key: &InstanceKey, registration: &Registration) -> Result<(), Rejection
     if browsed > NAME_OCTETS_MAX {
         return invalid(
             "id",
-            format!("{key} would have a name of {browsed} octets below its service type, at most 255 are allowed"),
+            format!(
+                "{key} would have a name of {browsed} octets below its service type, at most 255 are allowed"
+            ),
         );
     }
     let tag = registration
