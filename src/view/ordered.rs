@@ -18,7 +18,7 @@ pub(super) struct Ordered<K>(Option<Arc<Node<K>>>);
 /// All leaves are at the same depth, and no node is empty.
 enum Node<K> {
     Leaf(Box<[K]>),
-    Branch(Box<[Arc<Node<K>>]>),
+    Branch(Box<[Arc<Self>]>),
 }
 
 /// What is left of a node without a key.

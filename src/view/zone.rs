@@ -58,7 +58,7 @@ pub struct ZoneView {
     /// Names between the apex and zones below this one, on the wire without the apex: they exist, without records.
     between: Arc<HashSet<Vec<u8>>>,
     /// What its services can be browsed for.
-    discovery: Arc<Discovery>,
+    pub(super) discovery: Arc<Discovery>,
 }
 
 impl fmt::Debug for ZoneView {
