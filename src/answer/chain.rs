@@ -13,7 +13,7 @@ use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
 use super::reply::{NXDOMAIN, Pointer, Reply, Section, types};
-use super::{Asked, discovery, statics};
+use super::{Asked, discovery, hosts, statics};
 
 /// Aliases of one answer that are followed.
 pub(super) const ALIASES_MAX: usize = 8;
@@ -206,12 +206,12 @@ fn host(context: Context<'_>, member: usize, qtype: u16, reply: &mut Reply<'_>, 
     let service: &ServiceView = context.service;
     let has_v4 = !service.member_at(member).v4.is_empty();
     match qtype {
-        types::A => records::host_addresses(context, Family::V4, member, reply, scratch),
-        types::AAAA => records::host_addresses(context, Family::V6, member, reply, scratch),
-        types::ANY if has_v4 => records::host_addresses(context, Family::V4, member, reply, scratch),
-        types::ANY => records::host_addresses(context, Family::V6, member, reply, scratch),
-        types::SRV => records::host_services(context, member, reply, scratch),
-        types::TXT => records::host_text(context, member, reply, scratch),
+        types::A => hosts::host_addresses(context, Family::V4, member, reply, scratch),
+        types::AAAA => hosts::host_addresses(context, Family::V6, member, reply, scratch),
+        types::ANY if has_v4 => hosts::host_addresses(context, Family::V4, member, reply, scratch),
+        types::ANY => hosts::host_addresses(context, Family::V6, member, reply, scratch),
+        types::SRV => hosts::host_services(context, member, reply, scratch),
+        types::TXT => hosts::host_text(context, member, reply, scratch),
         _ => {}
     }
 }

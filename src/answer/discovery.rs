@@ -15,7 +15,7 @@ use super::gate::NAME_OCTETS_MAX;
 use super::order::Scratch;
 use super::records::{self, Context, Verdict};
 use super::reply::{Pointer, Reply, Section, types};
-use super::statics;
+use super::{hosts, statics};
 
 /// At most so many instances of an answer bring additional records.
 const TARGETS_MAX: usize = 32;
@@ -124,12 +124,12 @@ fn instances(
     };
     for target in targets.iter_mut().flatten() {
         let context = context(target.service, target.owner);
-        target.host = records::additional_of_ports(context, target.member, target.ports, reply);
-        records::additional_text(context, target.member, reply);
+        target.host = hosts::additional_of_ports(context, target.member, target.ports, reply);
+        hosts::additional_text(context, target.member, reply);
     }
     for target in targets.iter().flatten() {
         if let Some(host) = target.host {
-            records::additional_of_host(context(target.service, host), target.member, reply);
+            hosts::additional_of_host(context(target.service, host), target.member, reply);
         }
     }
 }
@@ -147,9 +147,9 @@ pub(super) fn at_instance(
     match qtype {
         types::SRV | types::ANY => {
             let wanted = |port: &PortView| ports.includes(port);
-            records::ports_of_member(context, member, wanted, reply, scratch);
+            hosts::ports_of_member(context, member, wanted, reply, scratch);
         }
-        types::TXT => records::instance_text(context, member, reply, scratch),
+        types::TXT => hosts::instance_text(context, member, reply, scratch),
         _ => {}
     }
 }

@@ -10,6 +10,7 @@ mod chain;
 mod discovery;
 mod find;
 pub mod gate;
+mod hosts;
 mod name;
 mod names;
 mod order;

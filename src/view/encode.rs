@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::catalog::selection::{Of, Rule};
 use crate::catalog::{Instance, KnownName, PortName, Protocol, Service, TagLabel};
 
-use super::discovery::Browsed;
 use super::service::{
     Addresses, Member, PortView, Range, Sections, Selection, ServiceView, Services, Standing, ring,
 };
+use super::types::Browsed;
 
 impl ServiceView {
     /// Lays out `service`.

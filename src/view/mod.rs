@@ -9,6 +9,7 @@ mod encode;
 mod ordered;
 mod packed;
 mod service;
+mod types;
 mod zone;
 
 use std::collections::BTreeSet;
@@ -19,10 +20,10 @@ use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 
-pub use discovery::TypePorts;
 pub use service::{
     AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
 };
+pub use types::TypePorts;
 pub use zone::ZoneView;
 
 type Zones = imbl::GenericHashMap<Vec<u8>, Arc<ZoneView>, foldhash::fast::RandomState, DefaultSharedPtr>;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::discovery::Browsed;
 use super::packed::{MEMBER_WORDS, PORT_WORDS};
+use super::types::Browsed;
 use crate::catalog::{OnEmpty, PortName, Protocol, Service, ServiceName, TagLabel};
 
 /// A part of a service's words.

@@ -14,8 +14,9 @@ use crate::catalog::contents::{Contents, Soa};
 use crate::catalog::discovery::{InstanceLabel, hash_in};
 use crate::catalog::{OnEmpty, Protocol, Zone, ZoneName};
 
-use super::discovery::{Discovery, TypePorts};
+use super::discovery::Discovery;
 use super::service::ServiceView;
+use super::types::TypePorts;
 
 /// A service in a zone's set: found by its label.
 #[derive(Clone)]

@@ -74,7 +74,12 @@ fn agrees_with_oracle(catalog: &Catalog, snapshot: Arc<Snapshot>, seed: u64) -> 
             if longest != Some(&apex) {
                 continue;
             }
+            let is_below_ours = |apex: &str| apexes.iter().any(|zone| apex.ends_with(&format!(".{zone}")));
             for qtype in [A, AAAA, SRV, TXT, PTR, ANY, OTHERS[random.usize(..OTHERS.len())]] {
+                // DS of an apex is the zone's above it (RFC 4035 §3.1.4.1), with that zone's SOA.
+                if qtype == DS && name == apex && is_below_ours(&apex) {
+                    continue;
+                }
                 agrees(&mut resolver, &table, &apex, &name, qtype).map_err(TestCaseError::fail)?;
             }
         }

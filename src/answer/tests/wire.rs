@@ -14,6 +14,7 @@ use crate::view::Snapshot;
 pub(super) use crate::catalog::tests::oracle::{A, AAAA, NS, PTR, SOA, SRV, TXT};
 pub(super) const ANY: u16 = 255;
 pub(super) const OPT: u16 = 41;
+pub(super) const DS: u16 = 43;
 /// CNAME, MX, DS, SVCB, HTTPS, one that nobody has: types of no record of ours.
 pub(super) const OTHERS: [u16; 6] = [5, 15, 43, 64, 65, 65_280];
 
