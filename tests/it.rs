@@ -23,6 +23,8 @@ mod dns_dig;
 mod dns_gate;
 #[path = "it/dns_names.rs"]
 mod dns_names;
+#[path = "it/dns_sd.rs"]
+mod dns_sd;
 #[path = "it/dns_sizes.rs"]
 mod dns_sizes;
 #[path = "it/dns_transport.rs"]

@@ -10,6 +10,7 @@ use crate::view::ZoneView;
 use super::Asked;
 use super::chain::Here;
 use super::find::{self, Found};
+use super::hosts;
 use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Verdict};
@@ -115,7 +116,7 @@ fn addresses(here: Here<'_>, target: &[u8], asked: &Asked, scratch: &mut Scratch
     match find::name(zone, &name) {
         Found::Host(service, member) => {
             if let Some(owner) = reply.pointer_to(&scratch.names, target) {
-                records::additional_of_host(context(service, owner), member, reply);
+                hosts::additional_of_host(context(service, owner), member, reply);
             }
         }
         Found::Selection(service, selection) => {

@@ -13,7 +13,7 @@ use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
 use super::reply::{NXDOMAIN, Pointer, Reply, Section, types};
-use super::{Asked, reverse, statics};
+use super::{Asked, discovery, hosts, reverse, statics};
 
 /// Aliases of one answer that are followed.
 pub(super) const ALIASES_MAX: usize = 8;
@@ -146,6 +146,19 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             let is_srv = matches!(qtype, types::SRV | types::ANY);
             records::port_of_tag(context(service), bearers, port, is_srv, reply, scratch)
         }
+        Found::Type(protocol, own) => discovery::at_type(here, protocol, own, asked, scratch, reply),
+        Found::Instance(service, member, ports) => {
+            discovery::at_instance(context(service), member, ports, qtype, scratch, reply);
+            Verdict::NoData
+        }
+        Found::ServiceTypes => {
+            discovery::service_types(here, asked, scratch, reply);
+            Verdict::NoData
+        }
+        Found::BrowsingDomain => {
+            discovery::browsing_domain(here, asked, scratch, reply);
+            Verdict::NoData
+        }
         Found::NameServer => {
             name_server_host(zone, qtype, owner, reply);
             Verdict::NoData
@@ -206,12 +219,12 @@ fn host(context: Context<'_>, member: usize, qtype: u16, reply: &mut Reply<'_>, 
     let service: &ServiceView = context.service;
     let has_v4 = !service.member_at(member).v4.is_empty();
     match qtype {
-        types::A => records::host_addresses(context, Family::V4, member, reply, scratch),
-        types::AAAA => records::host_addresses(context, Family::V6, member, reply, scratch),
-        types::ANY if has_v4 => records::host_addresses(context, Family::V4, member, reply, scratch),
-        types::ANY => records::host_addresses(context, Family::V6, member, reply, scratch),
-        types::SRV => records::host_services(context, member, reply, scratch),
-        types::TXT => records::host_text(context, member, reply, scratch),
+        types::A => hosts::host_addresses(context, Family::V4, member, reply, scratch),
+        types::AAAA => hosts::host_addresses(context, Family::V6, member, reply, scratch),
+        types::ANY if has_v4 => hosts::host_addresses(context, Family::V4, member, reply, scratch),
+        types::ANY => hosts::host_addresses(context, Family::V6, member, reply, scratch),
+        types::SRV => hosts::host_services(context, member, reply, scratch),
+        types::TXT => hosts::host_text(context, member, reply, scratch),
         _ => {}
     }
 }

@@ -7,8 +7,10 @@
 mod additional;
 mod apex;
 mod chain;
+mod discovery;
 mod find;
 pub mod gate;
+mod hosts;
 mod name;
 mod names;
 mod order;

@@ -160,6 +160,7 @@ impl<'b> Reply<'b> {
     /// Appends a TXT record of `key=value` strings, `octets` of data in all, which have room.
     pub(super) fn text<'t>(
         &mut self,
+        section: Section,
         owner: Pointer,
         ttl: u32,
         octets: usize,
@@ -178,7 +179,7 @@ impl<'b> Reply<'b> {
             self.push(b"=");
             self.push(value.as_bytes());
         }
-        self.counts[Section::Answer as usize] += 1;
+        self.counts[section as usize] += 1;
     }
 
     #[inline]

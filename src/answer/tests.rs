@@ -6,6 +6,7 @@ mod wire;
 mod allocations;
 mod apex;
 mod changes;
+mod discovery;
 mod existence;
 mod hostile;
 mod hosts;

@@ -8,6 +8,7 @@ mod apply;
 mod beside;
 mod change;
 pub mod contents;
+pub mod discovery;
 mod health;
 mod instance;
 pub mod limits;

@@ -4,9 +4,12 @@
 //! services that changed, and publishes it with one swap; a reader takes no lock and keeps what it holds. Nothing
 //! here knows SQLite, sockets or JSON. `docs/design/view.md` says what else was considered.
 
+mod discovery;
 mod encode;
+mod ordered;
 mod packed;
 mod service;
+mod types;
 mod zone;
 
 use std::collections::BTreeSet;
@@ -20,6 +23,7 @@ use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 pub use service::{
     AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
 };
+pub use types::TypePorts;
 pub use zone::ZoneView;
 
 type Zones = imbl::GenericHashMap<Vec<u8>, Arc<ZoneView>, foldhash::fast::RandomState, DefaultSharedPtr>;
