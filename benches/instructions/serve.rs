@@ -59,14 +59,20 @@ pub(crate) fn all(inputs: &[Input]) {
         _server: server,
     };
     // What is made when it is first needed is not the first input's.
+    let mut is_wrong = false;
     for input in inputs {
         if input.over == Over::SlowPath {
             ask_slowly(&mut desk, input);
         } else {
             ask(&mut desk, input);
         }
-        break_if_silent(input, &desk);
+        let wrong = wrong_with(input, &desk);
+        if !wrong.is_empty() {
+            eprintln!("{} {}: {wrong}", input.transport(), input.name);
+            is_wrong = true;
+        }
     }
+    assert!(!is_wrong, "inputs are not answered as they should be");
     for input in inputs {
         println!("{} {}", input.transport(), input.name);
         std::io::stdout().flush().expect("write to standard output");
@@ -135,17 +141,19 @@ fn ask_slowly(desk: &mut Desk, input: &Input) -> usize {
     })
 }
 
-/// An input that is not answered as it should be would cost nothing.
-fn break_if_silent(input: &Input, desk: &Desk) {
+/// What is wrong with the reply: an input that is not answered as it should be would cost nothing.
+fn wrong_with(input: &Input, desk: &Desk) -> String {
     let skipped = if input.over == Over::Tcp { 2 } else { 0 };
     let header = &desk.out[skipped..skipped + 12];
-    assert_eq!(header[..2], input.octets[2..4], "{}: another id", input.name);
-    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    assert_eq!(header[3] & 15, input.rcode, "{}: rcode", input.name);
-    assert!(
-        count(6) >= input.answers_min,
-        "{}: {} answers",
-        input.name,
-        count(6)
-    );
+    let count = u16::from_be_bytes([header[6], header[7]]);
+    let is_to = header[..2] == input.octets[2..4];
+    if is_to && header[3] & 15 == input.rcode && count >= input.answers_min {
+        return String::new();
+    }
+    format!(
+        "is to it: {is_to}, rcode {} and not {}, {count} answers and not {} at least",
+        header[3] & 15,
+        input.rcode,
+        input.answers_min
+    )
 }

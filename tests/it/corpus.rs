@@ -53,3 +53,8 @@ fn every_packet_of_the_corpus_gets_what_it_is_owed() {
 fn every_stream_of_the_corpus_gets_what_it_is_owed_in_any_segments() {
     replay("framing", checks::framing);
 }
+
+#[test]
+fn every_zone_file_of_the_corpus_is_refused_with_a_reason_or_served_whole() {
+    replay("zone_file", checks::zone_file);
+}

@@ -4,6 +4,8 @@ mod catalog;
 mod framing;
 mod packet;
 mod query;
+mod zone_file;
 
 pub use framing::check as framing;
 pub use packet::check as packet;
+pub use zone_file::check as zone_file;

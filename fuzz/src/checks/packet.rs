@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use callsign::answer::{Asked, Outcome, Scratch, TCP_MESSAGE_MAX, Transport, answer};
+use callsign::view::Snapshot;
 
 use super::catalog::snapshot;
 use super::query::Query;
@@ -57,7 +58,12 @@ pub(super) fn ask(octets: &[u8], way: &Asked, out: &mut [u8]) -> Outcome {
         Transport::Udp => way.udp_payload_max.into(),
         Transport::Tcp => TCP_MESSAGE_MAX,
     };
-    SCRATCH.with_borrow_mut(|scratch| answer(snapshot(), octets, way, scratch, &mut out[..room]))
+    ask_of(snapshot(), octets, way, &mut out[..room])
+}
+
+/// The same of another snapshot, in the room that is given.
+pub(super) fn ask_of(snapshot: &Snapshot, octets: &[u8], way: &Asked, out: &mut [u8]) -> Outcome {
+    SCRATCH.with_borrow_mut(|scratch| answer(snapshot, octets, way, scratch, out))
 }
 
 /// Judges what came of a message; gives the reply, if that is what came.
