@@ -11,8 +11,8 @@ use std::sync::Arc;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::contents::{Contents, Soa};
-use crate::catalog::reverse::Reverse;
 use crate::catalog::discovery::{InstanceLabel, hash_in};
+use crate::catalog::reverse::Reverse;
 use crate::catalog::{OnEmpty, Protocol, Zone, ZoneName};
 
 use super::discovery::Discovery;
