@@ -92,14 +92,15 @@ pub(super) fn follow(
 /// Answers one name, and signals what it says if it is the last.
 #[inline]
 fn visit(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
-    let before = reply.count(Section::Answer);
+    let before = (reply.count(Section::Answer), scratch.left_out);
     let step = name(here, asked, scratch, reply);
     if let Step::Done(verdict) = step {
         if verdict == Verdict::NxDomain {
             reply.set_rcode(NXDOMAIN);
         }
         // Records that exist but did not fit are no negative answer.
-        if reply.count(Section::Answer) == before && !reply.is_truncated() {
+        let after = (reply.count(Section::Answer), scratch.left_out);
+        if after == before && !reply.is_truncated() {
             here.apex.negative(reply, scratch);
         }
     }

@@ -58,7 +58,10 @@ pub(super) fn apex(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: 
         types::SOA | types::ANY => apex.soa(reply, scratch),
         qtype => match contents.map(Contents::apex) {
             Some(node) if node.rrset(qtype).is_some() => return at(here, node, asked, scratch, reply),
-            _ if qtype == types::NS => apex.name_server(reply),
+            _ if qtype == types::NS => {
+                apex.name_server(reply);
+                additional::of_default_name_server(here, scratch, reply);
+            }
             _ => {}
         },
     }
@@ -229,10 +232,14 @@ fn dname(
     };
     let labels = here.zone.labels() + depth;
     let names = &mut scratch.names;
-    let owner = Owner::Name(here.name.suffix(labels));
-    if reply
-        .static_record(names, Section::Answer, owner, (types::DNAME, ttl), target)
-        .is_none()
+    let owner = here.name.suffix(labels);
+    // Where aliases led back to it, it stands there already (RFC 2181 §5).
+    let is_there = reply.has_answer(owner, types::DNAME);
+    let owner = Owner::Name(owner);
+    if !is_there
+        && reply
+            .static_record(names, Section::Answer, owner, (types::DNAME, ttl), target)
+            .is_none()
     {
         reply.truncate();
         return done;

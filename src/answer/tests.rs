@@ -13,5 +13,7 @@ mod limit;
 mod on_empty;
 mod order;
 mod random;
+mod statics;
+mod statics_sizes;
 mod table;
 mod truncation;

@@ -71,9 +71,12 @@ pub(crate) fn line(apex: &str, text: &str) -> Line {
             types::TXT,
             [&[words[0].len() as u8][..], words[0].as_bytes()].concat(),
         ),
-        // One octet of data is enough for those that nobody reads.
-        "DS" => (types::DS, words[0].as_bytes().to_vec()),
-        "CAA" => (257, words[0].as_bytes().to_vec()),
+        // SHA-256 of nothing in particular (RFC 4034 §5.1).
+        "DS" => (
+            types::DS,
+            [&[0, 1, 13, 2][..], &[words[0].as_bytes()[0]; 32]].concat(),
+        ),
+        "CAA" => (257, [b"\x00\x05issue", words[0].as_bytes()].concat()),
         // The serial, and MINIMUM if it is not 60.
         "SOA" => {
             let minimum = words.get(1).map_or(60, |word| word.parse().unwrap());
