@@ -56,7 +56,6 @@ pub(super) fn follow(
         qtype,
         apex: Apex { zone, at: apex_at },
     };
-    scratch.dnames.clear();
     let Step::Alias(target) = visit(first, asked, scratch, reply) else {
         return;
     };
@@ -96,14 +95,15 @@ pub(super) fn follow(
 /// Answers one name, and signals what it says if it is the last.
 #[inline]
 fn visit(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
-    let before = reply.count(Section::Answer);
+    let before = (reply.count(Section::Answer), scratch.left_out);
     let step = name(here, asked, scratch, reply);
     if let Step::Done(verdict) = step {
         if verdict == Verdict::NxDomain {
             reply.set_rcode(NXDOMAIN);
         }
         // Records that exist but did not fit are no negative answer.
-        if reply.count(Section::Answer) == before && !reply.is_truncated() {
+        let after = (reply.count(Section::Answer), scratch.left_out);
+        if after == before && !reply.is_truncated() {
             here.apex.negative(reply, scratch);
         }
     }

@@ -8,7 +8,6 @@
 use crate::catalog::limits::{ADDRESSES_MAX, INSTANCES_MAX, PORTS_MAX};
 use crate::view::{ServiceView, ring};
 
-use super::chain::ALIASES_MAX;
 use super::names::Names;
 
 /// No exponential drawn from an `f64` below 1 is as large: −ln 2⁻⁵³ is less than 37.
@@ -31,8 +30,6 @@ pub struct Scratch {
     pub(super) gathered: Vec<u32>,
     /// Names in the message under way.
     pub(super) names: Names,
-    /// Hashes of the owners of the DNAMEs in the message under way.
-    pub(super) dnames: Vec<u64>,
     /// Answers that not even 65,535 octets held whole.
     pub left_out: u64,
 }
@@ -47,7 +44,6 @@ impl Scratch {
             seen: vec![0; ADDRESSES_MAX * INSTANCES_MAX / 64],
             gathered: Vec::with_capacity(PORTS_MAX * INSTANCES_MAX),
             names: Names::new(),
-            dnames: Vec::with_capacity(ALIASES_MAX + 1),
             left_out: 0,
         }
     }

@@ -15,5 +15,7 @@ mod on_empty;
 mod order;
 mod random;
 mod reverse;
+mod statics;
+mod statics_sizes;
 mod table;
 mod truncation;

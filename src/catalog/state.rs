@@ -28,7 +28,7 @@ pub struct State {
     pub zones: OrdMap<ZoneName, Arc<Zone>>,
     /// The last serials of zones that were deleted.
     pub retired: OrdMap<ZoneName, u32>,
-    /// What the flags of this server give to a zone that is made while there is no other. It is not stored.
+    /// What the flags of this server give to a zone that is made. It is not stored.
     pub base: Base,
     /// Which of the zones are reverse zones.
     pub reverse: ReverseZones,

@@ -4,6 +4,7 @@
 pub(crate) mod fixture;
 pub(crate) mod oracle;
 pub(crate) mod random;
+pub(crate) mod static_records;
 
 mod conflicts;
 mod lifetimes;
@@ -11,3 +12,5 @@ mod lingering;
 mod preconditions;
 mod registration;
 mod serials;
+mod zone_file_conflicts;
+mod zone_files;

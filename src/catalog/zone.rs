@@ -76,11 +76,16 @@ impl Zone {
     }
 
     /// Whether `ns.<zone>` is its name server, with the addresses of [`Base`]: so it is while the zone file names no
-    /// other and has nothing at that name.
+    /// other and does not say itself where that one is.
     pub fn has_default_name_server(&self) -> bool {
         self.contents.as_ref().is_none_or(|contents| {
-            let is_empty = |node: Node<'_>| !node.has_records();
-            contents.apex().rrset(types::NS).is_none() && contents.node(NAME_SERVER_WIRE).is_none_or(is_empty)
+            let leads_nowhere = |node: Node<'_>| {
+                !node
+                    .rrsets()
+                    .any(|rrset| matches!(rrset.rtype, types::A | types::AAAA | types::CNAME | types::NS))
+            };
+            contents.apex().rrset(types::NS).is_none()
+                && contents.node(NAME_SERVER_WIRE).is_none_or(leads_nowhere)
         })
     }
 

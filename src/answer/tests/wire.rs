@@ -12,6 +12,11 @@ use crate::catalog::tests::oracle::{self, Data};
 use crate::view::Snapshot;
 
 pub(super) use crate::catalog::tests::oracle::{A, AAAA, NS, PTR, SOA, SRV, TXT};
+pub(super) const CNAME: u16 = 5;
+pub(super) const MX: u16 = 15;
+pub(super) const DNAME: u16 = 39;
+pub(super) const HTTPS: u16 = 65;
+pub(super) const CAA: u16 = 257;
 pub(super) const ANY: u16 = 255;
 pub(super) const OPT: u16 = 41;
 pub(super) const DS: u16 = 43;
@@ -20,6 +25,7 @@ pub(super) const OTHERS: [u16; 6] = [5, 15, 43, 64, 65, 65_280];
 
 pub(super) const NOERROR: u8 = 0;
 pub(super) const NX: u8 = 3;
+pub(super) const YX: u8 = 6;
 pub(super) const REFUSED: u8 = 5;
 
 /// A name on the wire; a label of `\0` and such is written with [`labels_wire`].
@@ -364,11 +370,25 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
             }
             Data::Text(strings)
         }
-        // NS, PTR, CNAME, DNAME.
-        NS | PTR | 5 | 39 => {
+        NS | PTR | CNAME => {
             let name = read_name(octets, &mut at);
             assert_eq!(at, end);
             Data::Name(name)
+        }
+        DNAME => {
+            assert!(
+                !data.iter().any(|o| *o >= 0xc0),
+                "the target of a DNAME is never compressed (RFC 6672 §2.1)"
+            );
+            let name = read_name(octets, &mut at);
+            assert_eq!(at, end);
+            Data::Name(name)
+        }
+        MX => {
+            at += 2;
+            let name = read_name(octets, &mut at);
+            assert_eq!(at, end);
+            Data::Name(format!("{} {name}", number(0)))
         }
         SOA => {
             let mname = read_name(octets, &mut at);
@@ -382,6 +402,7 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
             *serial = Some(words[0]);
             Data::Authority(words[4])
         }
+        DS | HTTPS | CAA => Data::Text(vec![data.to_vec()]),
         _ => panic!("a record of type {rtype}"),
     }
 }

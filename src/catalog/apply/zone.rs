@@ -54,7 +54,7 @@ impl Step {
     pub(super) fn put_zone(&mut self, name: &ZoneName, settings: &ZoneSettings) -> Result<(), Rejection> {
         match self.state.zones.get(name).cloned() {
             None => {
-                let base = self.state.base_of_zones();
+                let base = self.state.base.clone();
                 self.create_zone(name, settings.clone(), base)
             }
             Some(zone) if zone.settings == *settings => Ok(()),
@@ -71,6 +71,7 @@ impl Step {
 
     fn create_zone(&mut self, name: &ZoneName, settings: ZoneSettings, base: Base) -> Result<(), Rejection> {
         let zone = self.new_zone(name, settings, base)?;
+        self.check_hides_nothing(&zone)?;
         let index = self.advance();
         let (reverse, upper) = self.claim_addresses(name);
         let zone = Arc::new(Zone {
@@ -87,7 +88,7 @@ impl Step {
         Ok(())
     }
 
-    /// A zone that has nothing yet, if there may be one of that name.
+    /// A zone that has nothing yet, if there may be one more of such a name.
     pub(super) fn new_zone(
         &self,
         name: &ZoneName,
@@ -121,7 +122,6 @@ impl Step {
                 ),
             });
         }
-        self.check_hides_nothing(name)?;
         // One past the last serial of a deleted zone of that name, if that is later (RFC 1982 §3.2).
         let started = self.now.unix_s_wrapping();
         let serial = match self.state.retired.get(name).map(|last| last.wrapping_add(1)) {
@@ -145,7 +145,8 @@ impl Step {
     }
 
     /// The longest matching zone answers, so a zone below another hides what the other has there.
-    fn check_hides_nothing(&self, name: &ZoneName) -> Result<(), Rejection> {
+    pub(super) fn check_hides_nothing(&self, new: &Zone) -> Result<(), Rejection> {
+        let name = &new.name;
         for other in self.state.zones.values() {
             let (upper, lower) = match (name.below(&other.name), other.name.below(name)) {
                 (Some(_), _) => (&other.name, name),
@@ -156,7 +157,7 @@ impl Step {
             let label = between.rsplit('.').next().unwrap_or_default();
             let upper_has_default = match self.state.zones.get(upper) {
                 Some(zone) => zone.has_default_name_server(),
-                None => true,
+                None => new.has_default_name_server(),
             };
             let hidden = if between == NAME_SERVER_LABEL && upper_has_default {
                 Some(format!("the name server ns.{upper}"))
@@ -281,12 +282,6 @@ fn inherits_ttl(zone: &Zone) -> bool {
 }
 
 impl State {
-    /// What the flags gave to the zones: the same to each, since it is the server's.
-    pub(super) fn base_of_zones(&self) -> Base {
-        let first = self.zones.values().next();
-        first.map_or_else(|| self.base.clone(), |zone| zone.base.clone())
-    }
-
     /// Whether a service of that name would be hidden, or would hide what stands in its zone.
     pub(super) fn check_service_name(&self, zone: &ZoneName, name: &ServiceName) -> Result<(), Rejection> {
         let taken = |message| {

@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use super::data::{compare, name_end, types};
+use super::data::{compare, name_end, types, write_canonical};
 use super::finding::{Finding, Findings};
 use super::key::{absolute, text, write_name};
 use super::rules::{Hidden, Name};
@@ -136,6 +136,8 @@ impl<'a> Layout<'a> {
         self.digest.update(&rtype.to_be_bytes());
         self.digest.update(&ttl.to_be_bytes());
         let mut last: Option<&[u8]> = None;
+        // In canonical form: another spelling of a name is no other record.
+        let mut canonical = Vec::new();
         for record in records {
             if last.is_some_and(|last| compare(rtype, last, record.data).is_eq()) {
                 continue;
@@ -145,13 +147,13 @@ impl<'a> Layout<'a> {
             self.data.extend_from_slice(&octets);
             self.data.extend_from_slice(record.data);
             self.digest.update(&octets);
-            if let (types::SOA, Some(at)) = (rtype, record.data.len().checked_sub(20)) {
+            canonical.clear();
+            write_canonical(rtype, record.data, &mut canonical);
+            if let (types::SOA, Some(at)) = (rtype, canonical.len().checked_sub(20)) {
                 // Without the serial, which says nothing of what the zone holds.
-                self.digest.update(&record.data[..at]);
-                self.digest.update(&record.data[at + 4..]);
-            } else {
-                self.digest.update(record.data);
+                canonical.drain(at..at + 4);
             }
+            self.digest.update(&canonical);
             count += 1;
         }
         self.records += count as usize;
