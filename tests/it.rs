@@ -11,6 +11,8 @@ mod cli_client;
 mod cli_serve;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/differential.rs"]
+mod differential;
 #[path = "it/dns_dig.rs"]
 mod dns_dig;
 #[path = "it/dns_gate.rs"]
