@@ -105,7 +105,7 @@ impl Generator {
         })
     }
 
-    /// One odd thing, and often another: together they show which one counts.
+    /// One odd thing, and sometimes another: together they show which one counts.
     fn make_odd(&mut self, probe: &mut Probe) {
         loop {
             match self.rng.u8(..12) {
@@ -137,7 +137,7 @@ impl Generator {
                     }
                 }
             }
-            if self.rng.bool() {
+            if !self.one_in(4) {
                 return;
             }
         }
