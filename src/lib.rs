@@ -17,6 +17,7 @@ pub mod writer;
 pub mod dns;
 pub mod expiry;
 pub mod http;
+pub mod zonefile;
 
 pub mod config;
 

@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "it/check_zone.rs"]
+mod check_zone;
 #[path = "it/cli_client.rs"]
 mod cli_client;
 #[path = "it/cli_serve.rs"]

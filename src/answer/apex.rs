@@ -1,75 +1,134 @@
-//! The zone's own records: SOA, NS and the name server's addresses.
+//! The zone's own records where no zone file says otherwise: SOA, NS and the name server's addresses; and the SOA of
+//! negative answers.
 
 use std::net::IpAddr;
 
 use crate::view::ZoneView;
 
-use super::reply::{Pointer, Reply, Section, types};
+use super::order::Scratch;
+use super::reply::{Owner, Pointer, Reply, Section, types};
 
 /// SOA timers in seconds: REFRESH, RETRY, EXPIRE (RIPE-203 for small and stable zones, but a shorter refresh: a
 /// secondary should follow within a minute where NOTIFY is lost).
 const TIMERS: [u32; 3] = [60, 15, 604_800];
 
-/// Where the apex stands in the message.
-fn apex(offset: usize) -> Pointer {
-    Pointer::new(offset).unwrap_or(Pointer::QUESTION)
+/// Octets of the numbers that end an SOA.
+const NUMBERS_OCTETS: usize = 20;
+/// Octets of the largest SOA's data.
+const SOA_OCTETS_MAX: usize = 2 * 255 + NUMBERS_OCTETS;
+
+/// Where a zone's apex stands in the message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Apex<'z> {
+    pub(super) zone: &'z ZoneView,
+    /// Nothing if it is not known to stand anywhere.
+    pub(super) at: Option<Pointer>,
 }
 
-/// Appends the SOA with `ttl`. `offset` is where the apex stands in the question.
-pub(super) fn soa(zone: &ZoneView, offset: usize, section: Section, ttl: u32, reply: &mut Reply<'_>) {
-    let owner = apex(offset);
-    let mut numbers = [0; 20];
-    let values = [
-        zone.serial(),
-        TIMERS[0],
-        TIMERS[1],
-        TIMERS[2],
-        zone.negative_ttl(),
-    ];
-    for (at, value) in values.into_iter().enumerate() {
-        numbers[at * 4..at * 4 + 4].copy_from_slice(&value.to_be_bytes());
+impl Apex<'_> {
+    /// Answers SOA.
+    pub(super) fn soa(self, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+        let ttl = self.zone.soa().map_or(self.zone.ttl(), |soa| soa.ttl);
+        if !self.write(Section::Answer, ttl, reply, scratch) {
+            reply.truncate();
+        }
     }
-    // MNAME ns.<zone>, RNAME hostmaster.<zone>: names in SOA may be compressed (RFC 1035 §3.3.13).
-    let parts = [
-        b"\x02ns",
-        &owner.octets()[..],
-        b"\x0ahostmaster",
-        &owner.octets(),
-        &numbers,
-    ];
-    reply.record(section, owner, types::SOA, ttl, &parts);
+
+    /// Appends the SOA of a negative answer: its TTL is the lesser of its own and MINIMUM (RFC 2308 §5).
+    pub(super) fn negative(self, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+        let zone = self.zone;
+        let ttl = match zone.soa() {
+            Some(soa) => soa.ttl.min(soa.minimum),
+            None => zone.ttl().min(zone.negative_ttl()),
+        };
+        if !self.write(Section::Authority, ttl, reply, scratch) {
+            reply.truncate();
+        }
+    }
+
+    fn write(self, section: Section, ttl: u32, reply: &mut Reply<'_>, scratch: &mut Scratch) -> bool {
+        let zone = self.zone;
+        let (timers, minimum) = match zone.soa() {
+            Some(soa) => (soa.timers, soa.minimum),
+            None => (TIMERS, zone.negative_ttl()),
+        };
+        let mut numbers = [0; NUMBERS_OCTETS];
+        let values = [zone.serial(), timers[0], timers[1], timers[2], minimum];
+        for (at, value) in values.into_iter().enumerate() {
+            numbers[at * 4..at * 4 + 4].copy_from_slice(&value.to_be_bytes());
+        }
+        if let (None, Some(owner)) = (zone.soa(), self.at) {
+            // MNAME ns.<zone>, RNAME hostmaster.<zone>: names in SOA may be compressed (RFC 1035 §3.3.13).
+            let parts = [
+                b"\x02ns",
+                &owner.octets()[..],
+                b"\x0ahostmaster",
+                &owner.octets(),
+                &numbers,
+            ];
+            return reply.record(section, owner, types::SOA, ttl, &parts).is_some();
+        }
+        let mut data = [0; SOA_OCTETS_MAX];
+        let mut octets = 0;
+        let parts: [&[u8]; 5] = match zone.soa() {
+            Some(soa) => [&soa.mname, b"", &soa.rname, b"", &numbers],
+            None => [b"\x02ns", zone.apex(), b"\x0ahostmaster", zone.apex(), &numbers],
+        };
+        for part in parts {
+            let Some(room) = data.get_mut(octets..octets + part.len()) else {
+                return false;
+            };
+            room.copy_from_slice(part);
+            octets += part.len();
+        }
+        let owner = self.at.map_or(Owner::Name(zone.apex()), Owner::At);
+        let data = &data[..octets];
+        reply
+            .static_record(&mut scratch.names, section, owner, (types::SOA, ttl), data)
+            .is_some()
+    }
+
+    /// Answers NS by the default, with the server's addresses in Additional.
+    pub(super) fn name_server(self, reply: &mut Reply<'_>) {
+        let zone = self.zone;
+        let Some(owner) = self.at else { return };
+        let parts = [b"\x02ns", &owner.octets()[..]];
+        let data = reply.record(Section::Answer, owner, types::NS, zone.ttl(), &parts);
+        if let Some(target) = data.and_then(Pointer::new) {
+            additional_of_name_server(zone, target, reply);
+        }
+    }
 }
 
-/// The SOA of a negative answer: its TTL is the lesser of its own and MINIMUM (RFC 2308 §5).
-pub(super) fn negative(zone: &ZoneView, offset: usize, reply: &mut Reply<'_>) {
-    soa(
-        zone,
-        offset,
-        Section::Authority,
-        zone.ttl().min(zone.negative_ttl()),
-        reply,
-    );
-}
-
-/// Answers NS, with the server's addresses in Additional.
-pub(super) fn name_server(zone: &ZoneView, offset: usize, reply: &mut Reply<'_>) {
-    let owner = apex(offset);
-    let parts = [b"\x02ns", &owner.octets()[..]];
-    let data = reply.record(Section::Answer, owner, types::NS, zone.ttl(), &parts);
-    let Some(target) = data.and_then(Pointer::new) else {
-        return;
-    };
+/// Adds the default name server's addresses, whose name stands at `owner`.
+pub(super) fn additional_of_name_server(zone: &ZoneView, owner: Pointer, reply: &mut Reply<'_>) {
     for rtype in [types::A, types::AAAA] {
         // Half an RRset would be taken for the whole (RFC 2181 §5).
         let before = reply.mark();
-        if !name_server_addresses(zone, rtype, target, Section::Additional, reply) {
+        if !name_server_addresses(zone, rtype, owner, Section::Additional, reply) {
             reply.back_to(before);
         }
     }
 }
 
+/// Answers one type of the default name server's host name.
+pub(super) fn name_server_host(zone: &ZoneView, qtype: u16, owner: Pointer, reply: &mut Reply<'_>) {
+    let mut add = |rtype| {
+        let before = reply.count(Section::Answer);
+        if !name_server_addresses(zone, rtype, owner, Section::Answer, reply) {
+            reply.truncate();
+        }
+        reply.count(Section::Answer) > before
+    };
+    match qtype {
+        types::A | types::AAAA => drop(add(qtype)),
+        types::ANY => drop(add(types::A) || add(types::AAAA)),
+        _ => {}
+    }
+}
+
 /// Appends the name server's addresses of one family, as many as fit; whether all did.
-pub(super) fn name_server_addresses(
+fn name_server_addresses(
     zone: &ZoneView,
     rtype: u16,
     owner: Pointer,

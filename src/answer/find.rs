@@ -4,6 +4,7 @@ use crate::catalog::Protocol;
 use crate::view::{Range, Selection, ServiceView, Services, Snapshot, ZoneView};
 
 use super::name::Folded;
+use super::reply::types;
 
 /// What a name stands for in its zone.
 pub(super) enum Found<'a> {
@@ -25,18 +26,28 @@ pub(super) enum Found<'a> {
     PortOfTag(&'a ServiceView, Range, u32),
 }
 
-/// The longest zone that matches. At most one look-up for each number of labels that a zone has.
-pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded) -> Option<&'s ZoneView> {
-    (1..=name.labels())
+/// The longest zone that matches. At most one look-up for each number of labels that a zone has. DS of an apex belongs
+/// to the zone above, if that is ours too (RFC 4035 §3.1.4.1).
+pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded, qtype: u16) -> Option<&'s ZoneView> {
+    let mut matching = (1..=name.labels())
         .rev()
         .filter(|labels| snapshot.has_zone_of(*labels))
-        .find_map(|labels| snapshot.zone(name.suffix(labels)))
+        .filter_map(|labels| snapshot.zone(name.suffix(labels)));
+    let longest = matching.next()?;
+    if qtype == types::DS && longest.labels() == name.labels() {
+        return matching.next().or(Some(longest));
+    }
+    Some(longest)
 }
 
-/// What `name` stands for in `zone`, which it is in. Hash look-ups and binary searches only: a name that does not
-/// exist costs what one that does costs.
+/// What `name` stands for in `zone`, which it is in, as far as the catalog says. Hash look-ups and binary searches
+/// only: a name that does not exist costs what one that does costs.
 pub(super) fn name<'z>(zone: &'z ZoneView, name: &Folded) -> Found<'z> {
-    let depth = name.labels() - zone.labels();
+    ancestor(zone, name, name.labels() - zone.labels())
+}
+
+/// What the ancestor of `name` stands for that has `depth` labels below the apex.
+pub(super) fn ancestor<'z>(zone: &'z ZoneView, name: &Folded, depth: usize) -> Found<'z> {
     let label = |at: usize| name.label(zone.labels() + at);
     if depth == 0 {
         return Found::Apex;
@@ -45,13 +56,13 @@ pub(super) fn name<'z>(zone: &'z ZoneView, name: &Folded) -> Found<'z> {
         beside_services(zone, protocol, depth, label)
     } else if let Some(service) = zone.service(label(1)) {
         below_service(service, depth, label)
-    } else if depth == 1 && label(1) == b"ns" {
+    } else if depth == 1 && label(1) == b"ns" && zone.has_default_name_server() {
         Some(Found::NameServer)
     } else {
         None
     };
     found.unwrap_or_else(|| {
-        if zone.is_between(name.before(zone.labels())) {
+        if zone.is_between(name.below(zone.labels(), depth)) {
             Found::Between
         } else {
             Found::Missing

@@ -38,6 +38,48 @@ impl Folded {
         Some(folded)
     }
 
+    /// The name at `start` in a message of our own, pointers followed.
+    pub(super) fn read(message: &[u8], start: usize) -> Option<Self> {
+        let mut name = [0; NAME_OCTETS_MAX];
+        let (mut at, mut len) = (start, 0);
+        // Each turn reads a label or follows a pointer between two labels.
+        for _ in 0..2 * LABELS_MAX {
+            let octets = *message.get(at)?;
+            if octets >= 0xc0 {
+                at = usize::from(u16::from_be_bytes([octets & 0x3f, *message.get(at + 1)?]));
+                continue;
+            }
+            let end = 1 + usize::from(octets);
+            name.get_mut(len..len + end)?
+                .copy_from_slice(message.get(at..at + end)?);
+            (at, len) = (at + end, len + end);
+            if octets == 0 {
+                return Self::new(&name[..len]);
+            }
+        }
+        None
+    }
+
+    /// All of it in wire form.
+    pub(super) fn wire(&self) -> &[u8] {
+        &self.wire[..self.len]
+    }
+
+    /// The `depth` labels before the last `labels` ones, without a root octet.
+    pub(super) fn below(&self, labels: usize, depth: usize) -> &[u8] {
+        &self.wire[self.offset(labels + depth)..self.offset(labels)]
+    }
+
+    /// What stands before the last `labels` labels, without a root octet.
+    pub(super) fn below_zone(&self, labels: usize) -> &[u8] {
+        self.below(labels, self.labels - labels)
+    }
+
+    /// Whether its last `labels` labels are `apex`, in lower case.
+    pub(super) fn is_in(&self, apex: &[u8], labels: usize) -> bool {
+        self.labels >= labels && self.suffix(labels) == apex
+    }
+
     /// How many labels it has, the root not counted.
     pub(super) fn labels(&self) -> usize {
         self.labels
@@ -55,11 +97,6 @@ impl Folded {
         } else {
             usize::from(self.offsets[self.labels - labels])
         }
-    }
-
-    /// What stands before the last `labels` labels, without a root octet.
-    pub(super) fn before(&self, labels: usize) -> &[u8] {
-        &self.wire[..self.offset(labels)]
     }
 
     /// The label number `at` counted from the root, the topmost being 1.

@@ -8,6 +8,8 @@
 use crate::catalog::limits::{ADDRESSES_MAX, INSTANCES_MAX, PORTS_MAX};
 use crate::view::{ServiceView, ring};
 
+use super::names::Names;
+
 /// No exponential drawn from an `f64` below 1 is as large: −ln 2⁻⁵³ is less than 37.
 const EXPONENTIAL_MAX: f64 = 64.0;
 
@@ -26,6 +28,8 @@ pub struct Scratch {
     seen: Vec<u64>,
     /// Records that are chosen from, where no list of them is kept.
     pub(super) gathered: Vec<u32>,
+    /// Names in the message under way.
+    pub(super) names: Names,
     /// Answers that not even 65,535 octets held whole.
     pub left_out: u64,
 }
@@ -39,6 +43,7 @@ impl Scratch {
             drawn: Vec::with_capacity(RECORDS_MAX + 1),
             seen: vec![0; ADDRESSES_MAX * INSTANCES_MAX / 64],
             gathered: Vec::with_capacity(PORTS_MAX * INSTANCES_MAX),
+            names: Names::new(),
             left_out: 0,
         }
     }

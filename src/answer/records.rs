@@ -1,7 +1,7 @@
 //! The records of a service: chosen, ordered and written.
 
 use crate::catalog::OnEmpty;
-use crate::view::{AddressList, Addresses, PortView, Range, ServiceView, Standing, ZoneView};
+use crate::view::{AddressList, Addresses, PortView, Range, Selection, ServiceView, Standing, ZoneView};
 
 use super::order::{Bounds, Choice, Scratch, arrange};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
@@ -18,6 +18,8 @@ pub(super) struct Context<'a> {
     pub(super) zone: &'a ZoneView,
     pub(super) service: &'a ServiceView,
     pub(super) asked: &'a Asked,
+    /// Where the name that is answered stands in the message.
+    pub(super) owner: Pointer,
 }
 
 impl Context<'_> {
@@ -188,7 +190,7 @@ pub(super) fn addresses(
     let cut = arrange(&choice, &bounds, scratch);
     for at in &scratch.chosen {
         let number = list.numbers[*at as usize];
-        family.write(context, number, Section::Answer, Pointer::QUESTION, reply);
+        family.write(context, number, Section::Answer, context.owner, reply);
     }
     if cut {
         context.cut(reply, scratch);
@@ -278,7 +280,7 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
         let id = service.id_of(&port);
         // The target is never compressed (RFC 2782).
         let parts = [&fixed[..], id, &service_octets, service.label(), apex];
-        let data = reply.record(Section::Answer, Pointer::QUESTION, types::SRV, ttl, &parts);
+        let data = reply.record(Section::Answer, context.owner, types::SRV, ttl, &parts);
         let Some(data) = data else { break };
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]
@@ -310,6 +312,33 @@ fn additional(context: Context<'_>, family: Family, member: usize, owner: Pointe
     }
     for number in numbers {
         family.write(context, *number, Section::Additional, owner, reply);
+    }
+}
+
+/// Adds the addresses of a host name, which stands at the context's owner.
+pub(super) fn additional_of_host(context: Context<'_>, member: usize, reply: &mut Reply<'_>) {
+    for family in [Family::V4, Family::V6] {
+        additional(context, family, member, context.owner, reply);
+    }
+}
+
+/// Adds the addresses of a selection that is answered, each once, as far as its limit allows.
+pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selection, reply: &mut Reply<'_>) {
+    for (family, addresses) in [(Family::V4, selection.v4), (Family::V6, selection.v6)] {
+        if addresses.is_empty() {
+            continue;
+        }
+        let limit = match context.zone.answer_limit(context.service) {
+            0 => usize::MAX,
+            limit => limit,
+        };
+        let numbers = addresses.each_once(context.service).numbers;
+        let numbers = &numbers[..numbers.len().min(limit)];
+        if numbers.len() * family.record_octets() <= reply.room() {
+            for number in numbers {
+                family.write(context, *number, Section::Additional, context.owner, reply);
+            }
+        }
     }
 }
 
@@ -381,7 +410,7 @@ pub(super) fn host_addresses(
     scratch: &mut Scratch,
 ) {
     for number in family.of_member(context.service, member) {
-        if !family.write(context, *number, Section::Answer, Pointer::QUESTION, reply) {
+        if !family.write(context, *number, Section::Answer, context.owner, reply) {
             context.cut(reply, scratch);
             return;
         }
@@ -402,5 +431,5 @@ pub(super) fn host_text(context: Context<'_>, member: usize, reply: &mut Reply<'
         context.cut(reply, scratch);
         return;
     }
-    reply.text(context.ttl(), octets, instance.txt_strings());
+    reply.text(context.owner, context.ttl(), octets, instance.txt_strings());
 }

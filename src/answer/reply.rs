@@ -1,20 +1,16 @@
 //! The reply under way: octets, counts, and how much room is left.
 
-use super::gate::{HEADER_OCTETS, OPT_OCTETS, Question, write_opt};
+use crate::catalog::contents::name_at;
 
-/// Types that the pipeline knows.
-pub(super) mod types {
-    pub(in super::super) const A: u16 = 1;
-    pub(in super::super) const NS: u16 = 2;
-    pub(in super::super) const SOA: u16 = 6;
-    pub(in super::super) const TXT: u16 = 16;
-    pub(in super::super) const AAAA: u16 = 28;
-    pub(in super::super) const SRV: u16 = 33;
-    pub(in super::super) const ANY: u16 = 255;
-}
+use super::gate::{HEADER_OCTETS, OPT_OCTETS, Question, write_opt};
+use super::names::Names;
+
+pub(super) use crate::catalog::contents::types;
 
 /// NXDOMAIN (RFC 1035 §4.1.1).
 pub(super) const NXDOMAIN: u16 = 3;
+/// A name that DNAME makes too long (RFC 6672 §2.2).
+pub(super) const YXDOMAIN: u16 = 6;
 
 /// A pointer can name the first 16,383 octets of a message (RFC 1035 §4.1.4).
 const POINTER_MAX: usize = 0x3fff;
@@ -49,6 +45,15 @@ impl Pointer {
     }
 }
 
+/// The owner of a static record.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Owner<'a> {
+    /// It stands in the message.
+    At(Pointer),
+    /// In wire form; written with a pointer where one can be had.
+    Name(&'a [u8]),
+}
+
 /// Octets of a record before its data, the owner being a pointer.
 pub(super) const RECORD_HEAD_OCTETS: usize = 12;
 
@@ -59,6 +64,7 @@ pub(super) struct Reply<'b> {
     limit: usize,
     counts: [u16; 3],
     rcode: u16,
+    authoritative: bool,
     truncated: bool,
 }
 
@@ -79,6 +85,7 @@ impl<'b> Reply<'b> {
             limit,
             counts: [0; 3],
             rcode: 0,
+            authoritative: true,
             truncated: false,
         })
     }
@@ -90,6 +97,11 @@ impl<'b> Reply<'b> {
 
     pub(super) fn set_rcode(&mut self, rcode: u16) {
         self.rcode = rcode;
+    }
+
+    /// The answer is another's: a referral.
+    pub(super) fn refer(&mut self) {
+        self.authoritative = false;
     }
 
     pub(super) fn truncate(&mut self) {
@@ -148,12 +160,13 @@ impl<'b> Reply<'b> {
     /// Appends a TXT record of `key=value` strings, `octets` of data in all, which have room.
     pub(super) fn text<'t>(
         &mut self,
+        owner: Pointer,
         ttl: u32,
         octets: usize,
         strings: impl Iterator<Item = (&'t str, &'t str)>,
     ) {
         let mut head = [0; RECORD_HEAD_OCTETS];
-        head[0..2].copy_from_slice(&Pointer::QUESTION.octets());
+        head[0..2].copy_from_slice(&owner.octets());
         head[2..4].copy_from_slice(&types::TXT.to_be_bytes());
         head[4..6].copy_from_slice(&1u16.to_be_bytes());
         head[6..10].copy_from_slice(&ttl.to_be_bytes());
@@ -174,6 +187,98 @@ impl<'b> Reply<'b> {
         self.at += octets.len();
     }
 
+    /// Appends a static record, whose `data` is in wire form with names written out, and returns where its data
+    /// begins; nothing, and nothing is appended, if it does not fit. Names in data are compressed where every reader
+    /// knows the type (RFC 3597 §4).
+    pub(super) fn static_record(
+        &mut self,
+        names: &mut Names,
+        section: Section,
+        owner: Owner<'_>,
+        (rtype, ttl): (u16, u32),
+        data: &[u8],
+    ) -> Option<usize> {
+        names.note_question(self.out, HEADER_OCTETS);
+        let (before, names_before) = (self.mark(), names.len());
+        let written = self.write_static(names, owner, (rtype, ttl), data);
+        if written.is_some() {
+            self.counts[section as usize] += 1;
+        } else {
+            self.back_to(before);
+            names.truncate(names_before);
+        }
+        written
+    }
+
+    fn write_static(
+        &mut self,
+        names: &mut Names,
+        owner: Owner<'_>,
+        (rtype, ttl): (u16, u32),
+        data: &[u8],
+    ) -> Option<usize> {
+        match owner {
+            Owner::At(pointer) => self.put(&pointer.octets())?,
+            Owner::Name(name) => self.put_name(names, name)?,
+        }
+        let mut head = [0; 10];
+        head[0..2].copy_from_slice(&rtype.to_be_bytes());
+        head[2..4].copy_from_slice(&1u16.to_be_bytes());
+        head[4..8].copy_from_slice(&ttl.to_be_bytes());
+        self.put(&head)?;
+        let start = self.at;
+        match (name_at(rtype), compressed_names(rtype)) {
+            (Some(at), 0) => {
+                self.put(data)?;
+                if let Some(name) = data.get(at..) {
+                    names.note(name, start + at);
+                }
+            }
+            (Some(at), count) => {
+                let (fixed, mut rest) = data.split_at_checked(at)?;
+                self.put(fixed)?;
+                for _ in 0..count {
+                    let end = crate::catalog::contents::name_end(rest, 0)?;
+                    self.put_name(names, &rest[..end])?;
+                    rest = &rest[end..];
+                }
+                self.put(rest)?;
+            }
+            (None, _) => self.put(data)?,
+        }
+        let octets = (self.at - start) as u16;
+        self.out[start - 2..start].copy_from_slice(&octets.to_be_bytes());
+        Some(start)
+    }
+
+    fn put_name(&mut self, names: &mut Names, name: &[u8]) -> Option<()> {
+        let (octets, pointer) = names.split(name, &self.out[..self.at], self.at);
+        self.put(name.get(..octets)?)?;
+        match pointer {
+            Some(target) => self.put(&(0xc000 | target).to_be_bytes()),
+            None => Some(()),
+        }
+    }
+
+    /// Appends octets if they fit.
+    fn put(&mut self, octets: &[u8]) -> Option<()> {
+        if octets.len() > self.room() {
+            return None;
+        }
+        self.push(octets);
+        Some(())
+    }
+
+    /// A pointer to `name`, if it stands in the message.
+    pub(super) fn pointer_to(&self, names: &Names, name: &[u8]) -> Option<Pointer> {
+        names.find(name, self.message()).and_then(Pointer::new)
+    }
+
+    /// What is written so far.
+    pub(super) fn message(&self) -> &[u8] {
+        &self.out[..self.at]
+    }
+
     /// Writes OPT and header, and returns the length. `payload` is the size that we offer.
     pub(super) fn finish(mut self, question: &Question<'_>, payload: u16) -> usize {
         if let Some(edns) = question.edns {
@@ -182,13 +287,31 @@ impl<'b> Reply<'b> {
             self.counts[Section::Additional as usize] += 1;
         }
         let asked = &question.packet[2..4];
-        // QR and AA set, the opcode is QUERY, RD and CD as asked, RA, Z and AD clear (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
-        self.out[2] = 0x84 | (u8::from(self.truncated) << 1) | (asked[0] & 0x01);
+        // QR set, the opcode is QUERY, RD and CD as asked, RA, Z and AD clear (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
+        let authoritative = u8::from(self.authoritative) << 2;
+        self.out[2] = 0x80 | authoritative | (u8::from(self.truncated) << 1) | (asked[0] & 0x01);
         self.out[3] = (asked[1] & 0x10) | (self.rcode & 0x0f) as u8;
         self.out[4..6].copy_from_slice(&1u16.to_be_bytes());
         for (section, count) in self.counts.iter().enumerate() {
             self.out[6 + 2 * section..8 + 2 * section].copy_from_slice(&count.to_be_bytes());
         }
         self.at
+    }
+}
+
+/// How many names at the begin of a type's data may be compressed: those of RFC 1035 alone (RFC 3597 §4).
+fn compressed_names(rtype: u16) -> usize {
+    match rtype {
+        types::NS
+        | types::CNAME
+        | types::PTR
+        | types::MX
+        | types::MD
+        | types::MF
+        | types::MB
+        | types::MG
+        | types::MR => 1,
+        types::SOA | types::MINFO => 2,
+        _ => 0,
     }
 }

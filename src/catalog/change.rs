@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
+use super::contents::Contents;
 use super::health::{Output, Status};
 use super::instance::{Instance, Registration};
 use super::name::{InstanceId, PortName, ServiceName, ZoneName};
@@ -45,6 +46,14 @@ pub enum Change {
         zone: ZoneName,
         /// Its settings from now on.
         settings: ZoneSettings,
+    },
+    /// The static records of a zone are these from now on: its zone file was read, or is gone. The zone is made if it
+    /// is missing.
+    ZoneFile {
+        /// Which.
+        zone: ZoneName,
+        /// Its records; none if there is no file.
+        contents: Option<Arc<Contents>>,
     },
     /// Remove a zone without instances.
     DeleteZone {
@@ -226,10 +235,12 @@ pub enum Kind {
     Zone,
     /// Names were forgotten.
     Forget,
+    /// A zone's static records changed.
+    ZoneFile,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Register,
         Self::Deregister,
         Self::Health,
@@ -239,6 +250,7 @@ impl Kind {
         Self::Service,
         Self::Zone,
         Self::Forget,
+        Self::ZoneFile,
     ];
 
     /// The word of the API and of the change log.
@@ -253,6 +265,7 @@ impl Kind {
             Self::Service => "service",
             Self::Zone => "zone",
             Self::Forget => "forget",
+            Self::ZoneFile => "zonefile",
         }
     }
 

@@ -5,7 +5,9 @@
 //! otherwise: a *zone* is a DNS zone, and the *catalog* is what is registered, not a list of zones (RFC 9432).
 
 mod apply;
+mod beside;
 mod change;
+pub mod contents;
 mod health;
 mod instance;
 pub mod limits;

@@ -8,6 +8,7 @@ use imbl::OrdMap;
 
 use crate::clock::Timestamp;
 
+use super::contents::{Contents, Node, types};
 use super::limits::FORGET_AFTER_DEFAULT;
 use super::name::{ServiceName, ZoneName};
 use super::service::Service;
@@ -15,6 +16,9 @@ use super::settings::{Base, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
 
 /// The label of the name server that every zone has by default.
 pub const NAME_SERVER_LABEL: &str = "ns";
+
+/// The same in wire form.
+const NAME_SERVER_WIRE: &[u8] = b"\x02ns";
 
 /// The label of the mailbox that a zone's SOA names (RFC 2142 §7).
 pub const MAILBOX_LABEL: &str = "hostmaster";
@@ -30,6 +34,10 @@ pub struct Zone {
     pub base: Base,
     /// The SOA's serial (RFC 1982).
     pub serial: u32,
+    /// The digest of the zone file that the serial stands for; it is kept when the file is not at hand.
+    pub file: Option<u128>,
+    /// The records of that file.
+    pub contents: Option<Arc<Contents>>,
     /// Its services.
     pub services: OrdMap<ServiceName, Arc<Service>>,
     /// When it was created.
@@ -62,6 +70,15 @@ impl Zone {
     /// The SOA's MINIMUM.
     pub fn negative_ttl(&self) -> Ttl {
         self.settings.negative_ttl.unwrap_or(self.base.negative_ttl)
+    }
+
+    /// Whether `ns.<zone>` is its name server, with the addresses of [`Base`]: so it is while the zone file names no
+    /// other and has nothing at that name.
+    pub fn has_default_name_server(&self) -> bool {
+        self.contents.as_ref().is_none_or(|contents| {
+            let is_empty = |node: Node<'_>| !node.has_records();
+            contents.apex().rrset(types::NS).is_none() && contents.node(NAME_SERVER_WIRE).is_none_or(is_empty)
+        })
     }
 
     /// TTL of a service with these settings.

@@ -1,10 +1,13 @@
-//! `callsign check-config`: what `serve --config FILE` would say, without serving.
+//! `callsign check-config` and `check-zone`: what `serve` would say of a file, without serving.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::catalog::ZoneName;
+use crate::catalog::contents::{Finding, Severity};
 use crate::config::{self, LoadError, Settings};
+use crate::zonefile::{self, ReadError};
 
 use super::Context;
 use super::failure::{Done, Failure};
@@ -46,5 +49,76 @@ impl CheckConfig {
                 Err(Failure::Found)
             }
         }
+    }
+}
+
+/// Tell whether a zone file is right
+///
+/// It is read as `callsign serve --zones DIR` reads it. Every error and every warning is printed with its line, the
+/// errors together with what to do about them. What stands in other zones, and which services there are, is not
+/// looked at.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits with 0 if there is no error (warnings are none), 1 if there is one, 2 if FILE cannot be read."
+)]
+pub(super) struct CheckZone {
+    /// The zone file, named after its zone: example.org.zone
+    file: PathBuf,
+    /// The zone, if the file is not named after it
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
+}
+
+impl CheckZone {
+    pub(super) fn run(self, context: &mut Context<'_>) -> Done {
+        let origin = self.origin.as_deref().map(|origin| {
+            ZoneName::parse(origin)
+                .map_err(|error| Failure::usage(format!("--origin: the zone's name {error}")))
+        });
+        let path = self.file.display();
+        let (counts, findings, zone) = match zonefile::read(&self.file, origin.transpose()?.as_ref()) {
+            Ok(zone) => {
+                let counts = format!(
+                    "{}, {}, ",
+                    counted(zone.contents.records(), "record"),
+                    counted(zone.contents.names(), "name")
+                );
+                (counts, zone.warnings.clone(), Some(zone))
+            }
+            Err(ReadError::Wrong { findings, .. }) => (String::new(), findings, None),
+            Err(ReadError::NoZone { .. }) => {
+                return Err(Failure::usage(format!(
+                    "{path} is not named after its zone, as example.org.zone is; give the zone with --origin NAME"
+                )));
+            }
+            Err(error) => return Err(Failure::Usage(anyhow::Error::new(error))),
+        };
+        for finding in &findings {
+            writeln!(context.out, "{}", zonefile::line(&self.file, finding))?;
+        }
+        if zone.as_ref().is_some_and(|zone| zone.contents.soa().is_none()) {
+            writeln!(
+                context.out,
+                "{path}: info: no SOA; the server answers one of its own"
+            )?;
+        }
+        let of = |severity| {
+            let of: &dyn Fn(&&Finding) -> bool = &|finding| finding.severity == severity;
+            findings.iter().filter(of).count()
+        };
+        let (errors, warnings) = (
+            counted(of(Severity::Error), "error"),
+            counted(of(Severity::Warning), "warning"),
+        );
+        writeln!(context.out, "{path}: {counts}{errors}, {warnings}")?;
+        zone.map(drop).ok_or(Failure::Found)
+    }
+}
+
+/// A number of things, in words.
+fn counted(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ => format!("{number} {thing}s"),
     }
 }

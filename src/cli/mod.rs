@@ -52,6 +52,7 @@ enum Command {
     Apply(apply::Apply),
     Query(query::Ask),
     CheckConfig(check::CheckConfig),
+    CheckZone(check::CheckZone),
     Dump(dump::Dump),
 }
 
@@ -95,6 +96,7 @@ impl Command {
             Self::Apply(command) => command.run(context),
             Self::Query(command) => command.run(context),
             Self::CheckConfig(command) => command.run(context),
+            Self::CheckZone(command) => command.run(context),
             Self::Dump(command) => command.run(context),
         }
     }

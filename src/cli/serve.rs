@@ -36,6 +36,9 @@ pub(super) struct Serve {
     /// [default: svc.internal]
     #[arg(long, value_name = "NAME")]
     zone: Vec<String>,
+    /// Folder of zone files, <origin>.zone each; their zones are created if they are missing, and SIGHUP reads them again
+    #[arg(long, value_name = "DIR")]
+    zones: Option<String>,
     /// Address of ns.<zone>, at which clients reach this server; may be given more than once [default: the --dns
     /// addresses that are no wildcards]
     #[arg(long, value_name = "IP")]
@@ -84,6 +87,7 @@ impl Serve {
         settings.flag(Key::Dns, self.dns);
         settings.flag(Key::Http, self.http);
         settings.flag(Key::Zone, self.zone);
+        settings.flag(Key::Zones, self.zones);
         settings.flag(Key::Advertise, self.advertise);
         settings.flag(Key::HttpName, self.http_name);
         settings.flag(Key::Ttl, self.ttl);

@@ -11,6 +11,8 @@ pub enum Key {
     Http,
     /// `--zone`
     Zone,
+    /// `--zones`
+    Zones,
     /// `--advertise`
     Advertise,
     /// `--http-name`
@@ -52,11 +54,12 @@ pub enum Kind {
 
 impl Key {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::DataDir,
         Self::Dns,
         Self::Http,
         Self::Zone,
+        Self::Zones,
         Self::Advertise,
         Self::HttpName,
         Self::Ttl,
@@ -77,6 +80,7 @@ impl Key {
             Self::Dns => "dns",
             Self::Http => "http",
             Self::Zone => "zone",
+            Self::Zones => "zones",
             Self::Advertise => "advertise",
             Self::HttpName => "http-name",
             Self::Ttl => "ttl",
@@ -113,7 +117,12 @@ impl Key {
             Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
             Self::Ttl | Self::NegativeTtl => Kind::Duration,
             Self::InsecureNoAuth => Kind::Switch,
-            Self::DataDir | Self::Http | Self::TokenFile | Self::PortsFile | Self::LogFormat => Kind::Text,
+            Self::DataDir
+            | Self::Http
+            | Self::Zones
+            | Self::TokenFile
+            | Self::PortsFile
+            | Self::LogFormat => Kind::Text,
         }
     }
 
@@ -131,7 +140,12 @@ impl Key {
             Self::InsecureNoAuth => Some("false"),
             Self::LogFormat => Some("text"),
             Self::Verbose => Some("0"),
-            Self::Advertise | Self::HttpName | Self::UdpWorkers | Self::TokenFile | Self::PortsFile => None,
+            Self::Zones
+            | Self::Advertise
+            | Self::HttpName
+            | Self::UdpWorkers
+            | Self::TokenFile
+            | Self::PortsFile => None,
         }
     }
 }

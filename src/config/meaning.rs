@@ -50,6 +50,7 @@ impl Reading<'_> {
         let dns = self.many(Key::Dns, parse::listen, DNS_ADDRESSES_MAX);
         let http = self.one(Key::Http, parse::listen);
         let zones = self.many(Key::Zone, parse::zone, ZONES_MAX);
+        let zone_files = self.optional(Key::Zones, parse::path);
         let advertise = self.many(Key::Advertise, parse::advertised, NAME_SERVER_ADDRESSES_MAX);
         let http_names = self.many(Key::HttpName, parse::http_name, HTTP_NAMES_MAX);
         let ttl = self.one(Key::Ttl, parse::ttl);
@@ -75,6 +76,7 @@ impl Reading<'_> {
             dns: without_origins(dns),
             http: http?.0,
             zones: without_origins(zones),
+            zone_files: zone_files.map(|(path, _)| path),
             base: Base {
                 ttl: ttl?.0,
                 negative_ttl: negative_ttl?.0,

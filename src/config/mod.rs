@@ -37,6 +37,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// The zones to have: at least one, each once. The first is the API's default.
     pub zones: Vec<ZoneName>,
+    /// The folder of zone files.
+    pub zone_files: Option<PathBuf>,
     /// What every zone gets.
     pub base: Base,
     /// Names that a `Host` field may have, beside the usual ones.

@@ -67,6 +67,7 @@ fn the_defaults_are_the_contracts() {
                 zones: [
                     "svc.internal",
                 ],
+                zone_files: None,
                 base: Base {
                     ttl: Ttl(
                         5,
@@ -160,6 +161,7 @@ fn every_variable_is_read() {
         ("CALLSIGN_DNS", "192.0.2.1:53,[2001:db8::1]:53"),
         ("CALLSIGN_HTTP", "[::1]:80"),
         ("CALLSIGN_ZONE", "a.internal,b.internal"),
+        ("CALLSIGN_ZONES", "z"),
         ("CALLSIGN_ADVERTISE", "192.0.2.9,192.0.2.8,192.0.2.9"),
         ("CALLSIGN_HTTP_NAME", "Callsign.Example.ORG,other"),
         ("CALLSIGN_TTL", "1m"),
@@ -186,6 +188,9 @@ fn every_variable_is_read() {
                 "a.internal",
                 "b.internal",
             ],
+            zone_files: Some(
+                "z",
+            ),
             base: Base {
                 ttl: Ttl(
                     60,

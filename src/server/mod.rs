@@ -6,6 +6,7 @@
 
 mod descriptors;
 mod greeting;
+mod zone_files;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,10 @@ use crate::config::{Config, HostName};
 use crate::lease::Deadlines;
 use crate::store::{self, OpenError, Store};
 use crate::view::{Current, Snapshot};
-use crate::writer::{self, Refusal, Request};
+use crate::writer::{self, Refusal, Request, Writer};
 use crate::{dns, expiry, http};
+
+use zone_files::ZoneFiles;
 
 /// How long a part may take to stop before the process ends without it. The three of them, one after the other, and the
 /// end of the runtime stay below five seconds together. HTTP and DNS cut off their slowest clients before that.
@@ -55,6 +58,8 @@ pub struct Server {
     readiness: Arc<http::Readiness>,
     gate: Arc<Gate>,
     current: Arc<Current>,
+    door: Writer,
+    zone_files: Option<Arc<ZoneFiles>>,
     ports_file: Option<PathBuf>,
 }
 
@@ -71,12 +76,26 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     .map_err(|error| Error::Usage(error.to_string()))?;
     let gate = Arc::new(gate);
 
+    // Before the catalog is opened: what is wrong in them is a fault of usage, and leaves nothing behind.
+    let (zone_files, files) = match &config.zone_files {
+        Some(dir) => {
+            let dir = dir.clone();
+            let (zone_files, files) = tokio::task::spawn_blocking(move || ZoneFiles::open(&dir))
+                .await
+                .expect("reading zone files does not panic")
+                .map_err(|errors| Error::Usage(format!("--zones: zone files are wrong:\n{errors}")))?;
+            (Some(Arc::new(zone_files)), files)
+        }
+        None => (None, Vec::new()),
+    };
+
     let mut opened = Store::open(&config.data_dir).map_err(|error| match error {
         OpenError::InUse(message) => Error::InUse(message),
         OpenError::Unusable(message) => Error::Storage(message),
     })?;
     opened.state.base = config.base.clone();
     let identity = opened.identity;
+    let mut changes = zone_files::changes(files, &mut opened.state);
     let current = Arc::new(Current::new(Snapshot::of(opened.state)));
     let alarm = Arc::new(Alarm::default());
     let deadlines = Arc::new(Deadlines::new(clock.clone(), alarm.clone()));
@@ -88,12 +107,16 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         zones: config.zones.clone(),
         base: config.base.clone(),
     };
+    // Zones of files first: one that is new begins with its file's serial.
+    let of_files = changes.len();
+    changes.push(open);
     door.submit(Request {
-        operations: vec![open.into()],
+        operations: changes.into_iter().map(Into::into).collect(),
         actor: "start".into(),
     })
     .await
     .map_err(|refusal| match refusal {
+        Refusal::Rejected { at, rejection } if at < of_files => Error::Usage(format!("--zones: {rejection}")),
         Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
         other => Error::Storage(format!("the zones cannot be written: {other}")),
     })?;
@@ -125,7 +148,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         },
     )
     .map_err(|error| Error::Usage(format!("--http: {error}")))?;
-    let expiry = expiry::start(deadlines, alarm, door, clock).map_err(thread)?;
+    let expiry = expiry::start(deadlines, alarm, door.clone(), clock).map_err(thread)?;
     let mut server = Server {
         dns,
         http,
@@ -134,6 +157,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         readiness,
         gate,
         current,
+        door,
+        zone_files,
         ports_file: None,
     };
     if let Some(path) = &config.ports_file {
@@ -154,6 +179,30 @@ impl Server {
     /// Where the API is served.
     pub fn http_address(&self) -> SocketAddr {
         self.http.address()
+    }
+
+    /// Reads the token file and the zone files again, as SIGHUP asks: what is wrong with them is logged and leaves what
+    /// was there before.
+    pub fn reload(&self) -> tokio::task::JoinHandle<()> {
+        let (gate, zone_files) = (self.gate.clone(), self.zone_files.clone());
+        let (door, current) = (self.door.clone(), self.current.clone());
+        // It reads files.
+        tokio::task::spawn_blocking(move || {
+            if !gate.asks_for_tokens() && zone_files.is_none() {
+                tracing::info!(
+                    "SIGHUP: there is neither a token file nor a folder of zone files to read again"
+                );
+            }
+            if gate.asks_for_tokens() {
+                match gate.reload() {
+                    Ok(()) => tracing::info!("SIGHUP: the token file was read again"),
+                    Err(error) => tracing::error!(%error, "SIGHUP: the tokens stay what they were"),
+                }
+            }
+            if let Some(zone_files) = zone_files {
+                zone_files.reload(&door, &current);
+            }
+        })
     }
 
     /// What is published.
@@ -223,7 +272,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
         tokio::select! {
             _ = terminate.recv() => break Ok(()),
             _ = interrupt.recv() => break Ok(()),
-            _ = hangup.recv() => reload(&server.gate),
+            _ = hangup.recv() => drop(server.reload()),
             // Once only: a receiver that has given its verdict must not be asked again.
             damage = &mut check, if !is_checked => match damage {
                 Ok(damage) => break Err(Error::Storage(damage)),
@@ -255,17 +304,4 @@ fn check_beside_serving(dir: &Path, stop: Arc<AtomicBool>) -> tokio::sync::onesh
         tracing::warn!(%error, "no thread for the check of the data base; it is not checked");
     }
     damage
-}
-
-fn reload(gate: &Arc<Gate>) {
-    if !gate.asks_for_tokens() {
-        tracing::info!("SIGHUP: there is no token file to read again");
-        return;
-    }
-    let gate = gate.clone();
-    // It reads a file.
-    tokio::task::spawn_blocking(move || match gate.reload() {
-        Ok(()) => tracing::info!("SIGHUP: the token file was read again"),
-        Err(error) => tracing::error!(%error, "SIGHUP: the tokens stay what they were"),
-    });
 }

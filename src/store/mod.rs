@@ -72,7 +72,7 @@ impl Batch<'_> {
         self.entries.iter().all(|Entry { record, .. }| match record.kind {
             Kind::Deregister | Kind::Lapse | Kind::Revive | Kind::Forget => true,
             Kind::Service | Kind::Zone => record.after == Image::Absent,
-            Kind::Register | Kind::Health | Kind::Drain => false,
+            Kind::Register | Kind::Health | Kind::Drain | Kind::ZoneFile => false,
         })
     }
 }

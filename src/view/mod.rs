@@ -56,8 +56,8 @@ impl Snapshot {
         let mut zones_changed = false;
         for record in records {
             touched.insert((&record.zone, record.service.as_ref()));
-            if record.kind == Kind::Zone {
-                zones_changed = true;
+            if matches!(record.kind, Kind::Zone | Kind::ZoneFile) {
+                zones_changed |= record.before == Image::Absent || record.after == Image::Absent;
                 if record.after == Image::Absent {
                     removed.insert(&record.zone);
                 }

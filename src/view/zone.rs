@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use imbl::shared_ptr::DefaultSharedPtr;
 
+use crate::catalog::contents::{Contents, Soa};
 use crate::catalog::{OnEmpty, Protocol, Zone, ZoneName};
 
 use super::service::ServiceView;
@@ -125,6 +126,22 @@ impl ZoneView {
         self.zone.ttl().seconds()
     }
 
+    /// The records of its zone file, if it has one.
+    #[inline]
+    pub fn contents(&self) -> Option<&Contents> {
+        self.zone.contents.as_deref()
+    }
+
+    /// What its zone file says of the SOA.
+    pub fn soa(&self) -> Option<&Soa> {
+        self.contents().and_then(Contents::soa)
+    }
+
+    /// Whether `ns.Z` is the zone's name server, with the addresses that the server was given.
+    pub fn has_default_name_server(&self) -> bool {
+        self.zone.has_default_name_server()
+    }
+
     /// The SOA's MINIMUM in seconds.
     pub fn negative_ttl(&self) -> u32 {
         self.zone.negative_ttl().seconds()
@@ -194,8 +211,8 @@ impl ZoneView {
                 continue;
             };
             let labels: Vec<&str> = rest.split('.').collect();
-            // The lower zone's apex is its own; here its ancestors exist.
-            for start in 1..labels.len() {
+            // The lower zone's apex is its own, and only DS of it is asked here; its ancestors exist.
+            for start in 0..labels.len() {
                 let mut wire = Vec::new();
                 for label in &labels[start..] {
                     wire.push(label.len() as u8);

@@ -132,7 +132,12 @@ fn run_sessions(path: &str) -> usize {
     if sessions.is_empty() {
         return 0;
     }
-    let program = Program::start();
+    // With the zone files that the project shows.
+    let zones = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones");
+    let program = Launch::new()
+        .argument("--zones")
+        .argument(zones.display().to_string())
+        .start();
     let mut count = 0;
     for block in sessions {
         for (command, shown) in transcript(&block.text) {
@@ -270,7 +275,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn each_flag_and_command_that_a_document_names_is_there() {
-    const COMMANDS: [&str; 15] = [
+    const COMMANDS: [&str; 16] = [
         "serve",
         "register",
         "deregister",
@@ -285,6 +290,7 @@ fn each_flag_and_command_that_a_document_names_is_there() {
         "apply",
         "query",
         "check-config",
+        "check-zone",
         "dump",
     ];
     // Of other programs.

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use super::wire::*;
 use crate::answer::*;
 use crate::catalog::tests::fixture::*;
-use crate::catalog::{OnEmpty, ServiceSettings, Status};
+use crate::catalog::{OnEmpty, ServiceSettings, Status, ZoneName};
 
 struct Counting;
 
@@ -177,4 +177,120 @@ fn the_largest_service_allocates_no_more() {
             }
         }
     }
+}
+
+/// A zone file with delegations, DNAME, wildcards, chains, and sets too large for any datagram, beside services.
+fn with_static_records(mut catalog: Catalog) -> Catalog {
+    use crate::catalog::contents::{Builder, types};
+    let apex = ZoneName::parse("svc.internal").unwrap();
+    let name = |text: &str| name_wire(&format!("{text}.svc.internal"));
+    let mut builder = Builder::new(&apex);
+    let mut add = |owner: &[u8], rtype: u16, data: &[u8]| builder.push(owner, rtype, 300, data, 1);
+    let preference = |target: &[u8]| [&[0, 10][..], target].concat();
+    for number in 1..=60_u8 {
+        let host = name(&format!("h{number}"));
+        add(&host, types::A, &[192, 0, 2, number]);
+        add(&name("many"), types::MX, &preference(&host));
+        add(&name("many"), types::TXT, &[&[200][..], &[number; 200]].concat());
+        add(&name("sub"), types::NS, &name(&format!("ns{number}.sub")));
+        add(&name(&format!("ns{number}.sub")), types::A, &[192, 0, 2, number]);
+    }
+    for hop in 0..12 {
+        add(
+            &name(&format!("c{hop}")),
+            types::CNAME,
+            &name(&format!("c{}", hop + 1)),
+        );
+    }
+    add(&name("c12"), types::A, &[192, 0, 2, 1]);
+    add(&name("alias"), types::CNAME, &name("web"));
+    add(&name("loop"), types::CNAME, &name("loop"));
+    add(&name("old"), types::DNAME, &name("new"));
+    add(&name("down"), types::DNAME, &name("x.down"));
+    add(&name("*.wild"), types::CNAME, &name("small"));
+    add(&name("*"), types::A, &[192, 0, 2, 9]);
+    add(
+        &name("alpn"),
+        types::HTTPS,
+        &[&[0, 0][..], &name("bound")].concat(),
+    );
+    add(
+        &name("bound"),
+        types::HTTPS,
+        &[0, 1, 0, 0, 1, 0, 3, 2, b'h', b'2'],
+    );
+    add(&name("bound"), types::AAAA, &[0x20; 16]);
+    add(&name("web"), types::MX, &preference(&name("i7.web")));
+    add(&name("text.web"), types::TXT, &[0]);
+    let (contents, _) = builder.finish().unwrap();
+    let change = crate::catalog::Change::ZoneFile {
+        zone: apex,
+        contents: Some(std::sync::Arc::new(contents)),
+    };
+    catalog.state.apply(&change.into(), BEGIN).unwrap();
+    catalog
+}
+
+#[test]
+fn no_question_of_a_zone_file_allocates() {
+    let snapshot = Snapshot::of(with_static_records(catalog()).state);
+    let mut scratch = Scratch::seeded(3);
+    let mut out = vec![0; TCP_MESSAGE_MAX];
+    let mut answered = 0;
+    for name in [
+        "many",
+        "sub",
+        "ns1.sub",
+        "a.b.sub",
+        "c0",
+        "c5",
+        "alias",
+        "loop",
+        "x.old",
+        "old",
+        "x.down",
+        "q.wild",
+        "wild",
+        "h1",
+        "nothing",
+        "a.nothing",
+        "alpn",
+        "bound",
+        "web",
+        "text.web",
+        "x.text.web",
+        "x.web",
+        "small",
+        "_tcp",
+        "x._tcp",
+        "",
+    ] {
+        let name = if name.is_empty() {
+            "svc.internal".to_string()
+        } else {
+            format!("{name}.svc.internal")
+        };
+        for qtype in [A, AAAA, SRV, TXT, ANY, SOA, NS, 5, 15, 39, 43, 65] {
+            for edns in [None, Some(1232)] {
+                let packet = query(&name_wire(&name), qtype, edns);
+                for transport in [Transport::Udp, Transport::Tcp] {
+                    let asked = Asked {
+                        client: [198, 51, 100, 1].into(),
+                        transport,
+                        udp_payload_max: UDP_PAYLOAD_DEFAULT,
+                    };
+                    let mut outcome = Outcome::Drop;
+                    let count = counted(|| {
+                        outcome = answer(&snapshot, &packet, &asked, &mut scratch, &mut out);
+                    });
+                    assert_eq!(count, 0, "{name} {qtype} {edns:?} {transport:?}");
+                    let Outcome::Reply(octets) = outcome else {
+                        panic!("{name} {qtype} has no reply")
+                    };
+                    answered += usize::from(out[..octets][7] > 0);
+                }
+            }
+        }
+    }
+    assert!(answered > 300, "{answered} replies had an answer");
 }

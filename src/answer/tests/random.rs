@@ -72,7 +72,12 @@ fn agrees_with_oracle(catalog: &Catalog, snapshot: Arc<Snapshot>, seed: u64) -> 
             if longest != Some(&apex) {
                 continue;
             }
+            let has_parent = apexes.iter().any(|zone| name.ends_with(&format!(".{zone}")));
             for qtype in [A, AAAA, SRV, TXT, ANY, OTHERS[random.usize(..OTHERS.len())]] {
+                if qtype == 43 && name == apex && has_parent {
+                    // The parent's: `answer::tests::statics` has it.
+                    continue;
+                }
                 agrees(&mut resolver, &table, &apex, &name, qtype).map_err(TestCaseError::fail)?;
             }
         }

@@ -273,6 +273,9 @@ impl Step {
         };
         changed.lingering = lingering(service, &changed, before.as_deref(), after.as_deref(), now);
         changed.lingering = linger_itself(&changed, now);
+        if kind == Kind::Register {
+            self.check_static_names(&key.zone, &changed, after.as_deref())?;
+        }
         let serial = self.replace_service(&key.zone, &key.service, Some(Arc::new(changed)))?;
         let subject = Subject {
             kind,

@@ -3,6 +3,7 @@
 mod instance;
 mod service;
 mod zone;
+mod zone_file;
 
 use super::change::{Change, Precondition, Rejection};
 use super::state::{Step, hold};
@@ -15,6 +16,7 @@ impl Step {
                 hold(precondition, self.state.zones.get(zone).map(|zone| zone.index))?;
                 self.put_zone(zone, settings)
             }
+            Change::ZoneFile { zone, contents } => self.zone_file(zone, contents.as_ref()),
             Change::DeleteZone { zone } => {
                 hold(precondition, self.state.zones.get(zone).map(|zone| zone.index))?;
                 self.delete_zone(zone)

@@ -45,6 +45,9 @@ impl Step {
             lingering: linger_itself(&after, self.now),
             ..after
         });
+        if before.is_none() {
+            self.check_static_names(zone, &after, None)?;
+        }
         let serial = self.replace_service(zone, name, Some(after.clone()))?;
         self.effect.created = before.is_none();
         let subject = Subject {

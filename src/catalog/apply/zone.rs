@@ -1,14 +1,18 @@
 //! Zones: created, changed, removed, and opened by a server that starts.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::change::{Image, Kind, Rejection};
+use super::super::contents::{Contents, types};
 use super::super::limits::{NAME_OCTETS_MAX, RETIRED_ZONES_MAX, ZONES_MAX};
 use super::super::name::{ServiceName, ZoneName};
 use super::super::selection::records_differ;
-use super::super::settings::{Base, ZoneSettings};
+use super::super::service::Service;
+use super::super::settings::{Base, Ttl, ZoneSettings};
 use super::super::state::{State, Step, Subject};
 use super::super::zone::{MAILBOX_LABEL, NAME_SERVER_LABEL, Zone};
+use super::zone_file::hidden_by_zone;
 
 const SUBJECT: Subject<'static> = Subject {
     kind: Kind::Zone,
@@ -50,13 +54,7 @@ impl Step {
     pub(super) fn put_zone(&mut self, name: &ZoneName, settings: &ZoneSettings) -> Result<(), Rejection> {
         match self.state.zones.get(name).cloned() {
             None => {
-                // Every zone has the same base: it is the server's.
-                let base = self
-                    .state
-                    .zones
-                    .values()
-                    .next()
-                    .map_or_else(|| self.state.base.clone(), |zone| zone.base.clone());
+                let base = self.state.base_of_zones();
                 self.create_zone(name, settings.clone(), base)
             }
             Some(zone) if zone.settings == *settings => Ok(()),
@@ -72,6 +70,24 @@ impl Step {
     }
 
     fn create_zone(&mut self, name: &ZoneName, settings: ZoneSettings, base: Base) -> Result<(), Rejection> {
+        let zone = self.new_zone(name, settings, base)?;
+        let index = self.advance();
+        let zone = Arc::new(Zone { index, ..zone });
+        let serial = zone.serial;
+        self.state.retired.remove(name);
+        self.state.zones.insert(name.clone(), zone.clone());
+        self.effect.created = true;
+        self.record(SUBJECT, name, (Image::Absent, Image::Zone(zone)), Some(serial));
+        Ok(())
+    }
+
+    /// A zone that has nothing yet, if there may be one of that name.
+    pub(super) fn new_zone(
+        &self,
+        name: &ZoneName,
+        settings: ZoneSettings,
+        base: Base,
+    ) -> Result<Zone, Rejection> {
         if self.state.zones.len() >= ZONES_MAX {
             return Err(Rejection::Conflict {
                 field: None,
@@ -106,23 +122,19 @@ impl Step {
             Some(next) if (next.wrapping_sub(started) as i32) > 0 => next,
             _ => started,
         };
-        let index = self.advance();
-        let zone = Arc::new(Zone {
+        Ok(Zone {
             name: name.clone(),
             settings,
             base,
             serial,
+            file: None,
+            contents: None,
             services: imbl::OrdMap::new(),
             created_at: self.now,
-            index,
+            index: 0,
             cached_until: self.now,
             instances: 0,
-        });
-        self.state.retired.remove(name);
-        self.state.zones.insert(name.clone(), zone.clone());
-        self.effect.created = true;
-        self.record(SUBJECT, name, (Image::Absent, Image::Zone(zone)), Some(serial));
-        Ok(())
+        })
     }
 
     /// The longest matching zone answers, so a zone below another hides what the other has there.
@@ -135,12 +147,21 @@ impl Step {
             };
             let between = lower.below(upper).unwrap_or_default();
             let label = between.rsplit('.').next().unwrap_or_default();
-            let hidden = if between == NAME_SERVER_LABEL {
+            let upper_has_default = match self.state.zones.get(upper) {
+                Some(zone) => zone.has_default_name_server(),
+                None => true,
+            };
+            let hidden = if between == NAME_SERVER_LABEL && upper_has_default {
                 Some(format!("the name server ns.{upper}"))
             } else if matches!(label, "_tcp" | "_udp" | "_sctp") {
                 Some(format!("the services of zone {upper} below {label}.{upper}"))
             } else if upper == &other.name && other.services.contains_key(label) {
                 Some(format!("service {label} of zone {upper}"))
+            } else if upper == &other.name {
+                let contents = other.contents.as_ref();
+                contents
+                    .and_then(|contents| hidden_by_zone(contents, upper, lower))
+                    .map(|name| format!("{name} of the zone file of {upper}"))
             } else {
                 None
             };
@@ -157,8 +178,8 @@ impl Step {
 
     /// Puts `changed` in the place of `zone`. Costs a look at each service only if the zone's `on_empty` changes.
     fn change_zone(&mut self, zone: &Arc<Zone>, mut changed: Zone) {
-        let own = |zone: &Zone| (zone.ttl(), zone.negative_ttl(), zone.base.name_servers.clone());
-        let moved = own(zone) != own(&changed)
+        let moved = own_records(zone) != own_records(&changed)
+            || (zone.ttl() != changed.ttl() && inherits_ttl(zone))
             || (zone.settings.on_empty != changed.settings.on_empty
                 && changed.services.values().any(|service| {
                     let view = |zone: &Zone| {
@@ -201,6 +222,15 @@ impl Step {
                 ),
             });
         }
+        if zone.contents.is_some() {
+            return Err(Rejection::Conflict {
+                field: None,
+                code: "zone_has_file",
+                message: format!(
+                    "zone {name} has records from a zone file; remove {name}.zone from the folder and send SIGHUP first"
+                ),
+            });
+        }
         self.advance();
         self.state.zones.remove(name);
         self.state.retired.insert(name.clone(), zone.serial);
@@ -209,7 +239,34 @@ impl Step {
     }
 }
 
+/// What a zone's settings and base decide of its SOA, its NS and the addresses of its name server: nothing of what its
+/// zone file says.
+fn own_records(zone: &Zone) -> (Option<(Ttl, Ttl)>, Option<(Ttl, Box<[IpAddr]>)>) {
+    let contents = zone.contents.as_deref();
+    let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
+    let addresses = zone
+        .has_default_name_server()
+        .then(|| zone.base.name_servers.clone());
+    let soa = contents.and_then(Contents::soa).is_none();
+    (
+        soa.then(|| (zone.ttl(), zone.negative_ttl())),
+        (!has_ns).then(|| (zone.ttl(), addresses.unwrap_or_default())),
+    )
+}
+
+/// Whether a service with records has the zone's TTL.
+fn inherits_ttl(zone: &Zone) -> bool {
+    let inherits = |service: &Service| service.settings.ttl.is_none() && !service.instances.is_empty();
+    zone.instances > 0 && zone.services.values().any(|service| inherits(service))
+}
+
 impl State {
+    /// What the flags gave to the zones: the same to each, since it is the server's.
+    pub(super) fn base_of_zones(&self) -> Base {
+        let first = self.zones.values().next();
+        first.map_or_else(|| self.base.clone(), |zone| zone.base.clone())
+    }
+
     /// Whether a service of that name would be hidden, or would hide what stands in its zone.
     pub(super) fn check_service_name(&self, zone: &ZoneName, name: &ServiceName) -> Result<(), Rejection> {
         let taken = |message| {
@@ -219,7 +276,9 @@ impl State {
                 message,
             })
         };
-        if name.as_str() == NAME_SERVER_LABEL {
+        let found = self.zones.get(zone);
+        let has_default = found.is_none_or(|zone| zone.has_default_name_server());
+        if name.as_str() == NAME_SERVER_LABEL && has_default {
             return taken(format!(
                 "{name}.{zone} is the zone's name server; choose another name for the service"
             ));

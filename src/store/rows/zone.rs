@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Base, OnEmpty, Ttl, Zone, ZoneName, ZoneSettings};
 
-use super::{BodyError, Word, at, delay, ms, ttl, unless};
+use super::{BodyError, Word, at, delay, ms, ttl, unless, wrong};
 
 /// The body of a row of `zones`, and of its image in the change log.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub(in crate::store) struct ZoneBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cached_until: Option<i64>,
     index: u64,
+    /// The digest of the zone file that the serial stands for, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     /// Only in images: a row's is in the table `serials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     serial: Option<u32>,
@@ -59,6 +62,7 @@ impl ZoneBody {
             created_at: zone.created_at.unix_ms(),
             cached_until: unless(zone.cached_until.unix_ms(), &zone.created_at.unix_ms()),
             index: zone.index,
+            file: zone.file.map(|digest| format!("{digest:032x}")),
             serial: None,
         }
     }
@@ -88,6 +92,8 @@ impl ZoneBody {
                 name_servers: self.base.name_servers.into(),
             },
             serial,
+            file: self.file.as_deref().map(digest).transpose()?,
+            contents: None,
             services: imbl::OrdMap::new(),
             created_at: at(self.created_at),
             index: self.index,
@@ -95,4 +101,8 @@ impl ZoneBody {
             instances: 0,
         })
     }
+}
+
+fn digest(text: &str) -> Result<u128, BodyError> {
+    u128::from_str_radix(text, 16).map_err(|_| wrong(format!("{text:?} is no digest")))
 }
