@@ -16,18 +16,21 @@ pub(super) enum Part {
     Authority,
     /// Only where all peers agree.
     Additional,
-    /// Opcode, RD, RA, AD, CD, and the question's echo.
+    /// Opcode, RD, RA, AD and CD.
     Header,
+    /// Whether the question is repeated.
+    Question,
     /// Whether there is OPT, its version and DO.
     Edns,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 6] = [
         Self::Answer,
         Self::Authority,
         Self::Additional,
         Self::Header,
+        Self::Question,
         Self::Edns,
     ];
 }
@@ -38,7 +41,8 @@ enum Value<'a> {
     /// Records only if they are all there.
     Answer(u16, bool, bool, Option<&'a [Canonical]>),
     Records(&'a [Canonical]),
-    Header(u8, u16, bool),
+    Header(u8, u16),
+    Question(bool),
     Edns(Option<(u8, bool)>),
     /// No reply that could be read.
     Nothing(&'static str),
@@ -59,7 +63,8 @@ impl<'a> Value<'a> {
             }
             Part::Authority => Self::Records(&reply.authority),
             Part::Additional => Self::Records(&reply.additional),
-            Part::Header => Self::Header(reply.opcode, reply.flags, reply.question_is_echoed),
+            Part::Header => Self::Header(reply.opcode, reply.flags),
+            Part::Question => Self::Question(reply.question_is_echoed),
             Part::Edns => Self::Edns(reply.edns),
         }
     }
@@ -85,12 +90,9 @@ impl<'a> Value<'a> {
                 records.map_or(String::new(), kinds)
             ),
             Self::Records(records) => kinds(records),
-            Self::Header(opcode, flags, echoed) => {
-                format!(
-                    "opcode {opcode} flags {flags:#06x} {}",
-                    if *echoed { "echo" } else { "no echo" }
-                )
-            }
+            Self::Header(opcode, flags) => format!("opcode {opcode} flags {flags:#06x}"),
+            Self::Question(true) => "echo".to_string(),
+            Self::Question(false) => "no echo".to_string(),
             Self::Edns(edns) => format!("{edns:?}"),
             Self::Nothing(what) => (*what).to_string(),
         }
@@ -159,8 +161,10 @@ impl Tally {
 
     pub(super) fn compare(&mut self, exchange: &Exchange<'_>) {
         self.probes += 1;
-        for part in Part::ALL {
-            self.compare_part(part, exchange);
+        // What is no reply has no parts: one finding is enough.
+        let parts = if exchange.subject.1.reply().is_some() { &Part::ALL[..] } else { &[Part::Answer] };
+        for part in parts {
+            self.compare_part(*part, exchange);
         }
     }
 

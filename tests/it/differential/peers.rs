@@ -16,7 +16,7 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 /// How long one question is waited for while a server starts.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A free port may be taken by another before the server binds it.
-const STARTS_MAX: usize = 5;
+const STARTS_MAX: usize = 3;
 
 /// Another server, by the name of its Debian package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Kind {
             ),
             Self::Nsd => format!(
                 "server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  username: \"\"\n  \
-                 zonesdir: \"{zones}\"\n  pidfile: \"\"\n  xfrdfile: \"{own}/xfrd.state\"\n  xfrdir: \"{own}\"\n  \
+                 zonesdir: \"{zones}\"\n  pidfile: \"\"\n  database: \"\"\n  xfrdfile: \"{own}/xfrd.state\"\n  xfrdir: \"{own}\"\n  \
                  zonelistfile: \"{own}/zone.list\"\n  hide-version: yes\n  hide-identity: yes\n  \
                  minimal-responses: no\n  refuse-any: no\n  ipv4-edns-size: 1232\n  tcp-timeout: 60\n  \
                  rrl-ratelimit: 0\n  rrl-whitelist-ratelimit: 0\n\
@@ -141,12 +141,15 @@ impl Peer {
         let mut said = String::new();
         for _ in 0..STARTS_MAX {
             let peer = Self::spawn(kind);
-            match peer.wait_until_it_answers() {
-                Ok(()) => return peer,
-                Err(error) => said = format!("{error}; it said:\n{}", peer.log()),
+            if peer.answers_before_it_ends() {
+                return peer;
             }
+            said = peer.log();
         }
-        panic!("{} did not start: {said}", kind.daemon());
+        panic!(
+            "{} ended {STARTS_MAX} times before it answered; it said:\n{said}",
+            kind.daemon()
+        );
     }
 
     fn spawn(kind: Kind) -> Self {
@@ -175,27 +178,28 @@ impl Peer {
         }
     }
 
-    fn wait_until_it_answers(&self) -> Result<(), String> {
+    /// Whether it comes to answer, and does not end: its port may have been taken.
+    fn answers_before_it_ends(&self) -> bool {
         let began = Instant::now();
         let mut waiting = zone::ORIGINS.to_vec();
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("bind a UDP socket");
-        socket.connect(self.address).expect("connect a UDP socket");
-        socket.set_read_timeout(Some(LOOK_EVERY)).expect("set a timeout");
         while let Some(origin) = waiting.last() {
             if self.process.has_ended() {
-                return Err("it ended".to_string());
+                return false;
             }
-            if began.elapsed() > START_WITHIN {
-                return Err(format!("no answer for {origin} within {START_WITHIN:?}"));
-            }
-            if answers_soa(&socket, origin) && TcpStream::connect(self.address).is_ok() {
+            assert!(
+                began.elapsed() < START_WITHIN,
+                "{} did not answer for {origin} within {START_WITHIN:?}; it said:\n{}",
+                self.kind.daemon(),
+                self.log()
+            );
+            if answers_soa(self.address, origin) && TcpStream::connect(self.address).is_ok() {
                 waiting.pop();
             } else {
                 // A refusal comes at once, and so would the next.
                 std::thread::sleep(LOOK_EVERY);
             }
         }
-        Ok(())
+        true
     }
 
     /// What it wrote, for the report of a failure.
@@ -204,8 +208,12 @@ impl Peer {
     }
 }
 
-/// Whether the zone's SOA is answered with authority; a reply to an earlier question counts as none.
-fn answers_soa(socket: &UdpSocket, origin: &str) -> bool {
+/// Whether the zone's SOA is answered with authority. Each question has a socket of its own, so that no late reply to
+/// another is taken for its own.
+fn answers_soa(server: SocketAddr, origin: &str) -> bool {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("bind a UDP socket");
+    socket.connect(server).expect("connect a UDP socket");
+    socket.set_read_timeout(Some(LOOK_EVERY)).expect("set a timeout");
     let query = Query::new(origin, Type::SOA);
     let mut buffer = [0; 1500];
     socket.send(&query.bytes()).is_ok()
