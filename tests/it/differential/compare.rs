@@ -162,7 +162,11 @@ impl Tally {
     pub(super) fn compare(&mut self, exchange: &Exchange<'_>) {
         self.probes += 1;
         // What is no reply has no parts: one finding is enough.
-        let parts = if exchange.subject.1.reply().is_some() { &Part::ALL[..] } else { &[Part::Answer] };
+        let parts = if exchange.subject.1.reply().is_some() {
+            &Part::ALL[..]
+        } else {
+            &[Part::Answer]
+        };
         for part in parts {
             self.compare_part(*part, exchange);
         }
@@ -175,9 +179,13 @@ impl Tally {
             return;
         }
         let own = Value::of(part, exchange.subject.1);
+        // Who is silent says nothing (Knot, asked two questions); if all are, that is what they say.
+        let says_something = |outcome: &Outcome| !matches!(outcome, Outcome::Silent | Outcome::Closed);
+        let are_all_silent = !exchange.peers.iter().any(|(_, outcome)| says_something(outcome));
         let peers: Vec<Value<'_>> = exchange
             .peers
             .iter()
+            .filter(|(_, outcome)| are_all_silent || says_something(outcome))
             .map(|(_, outcome)| Value::of(part, outcome))
             .collect();
         let all_agree = peers.windows(2).all(|two| two[0] == two[1]);

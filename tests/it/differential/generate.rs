@@ -1,5 +1,7 @@
 //! Questions drawn at random: names in and around the zones, every type, and the odd corners of header and EDNS.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 
 use super::probe::{EdnsAsked, Probe};
@@ -33,6 +35,31 @@ const OUTSIDE: [&str; 12] = [
     "1.2.0.192.in-addr.arpa",
 ];
 
+/// CHAOS, Hesiod, NONE, ANY, and what is none.
+const CLASSES: [u16; 7] = [3, 4, 254, 255, 0, 2, 65280];
+
+/// Questions whose answers are about as large as what clients take.
+const SIZED: [(&str, u16); 15] = [
+    ("a-28.example.org", 1),
+    ("a-29.example.org", 1),
+    ("a-30.example.org", 1),
+    ("a-31.example.org", 1),
+    ("a-40.example.org", 1),
+    ("aaaa-42.example.org", 28),
+    ("aaaa-43.example.org", 28),
+    ("txt-645.example.org", 16),
+    ("some.wild-big.example.org", 16),
+    ("_many._tcp.example.org", 33),
+    ("www.child-13.example.org", 1),
+    ("www.child-24.example.org", 1),
+    ("www.child-32.example.org", 1),
+    ("node-6.many.dn-long.example.org", 1),
+    (
+        "0123456789.0123456789.0123456789.0123456789.0123456789.dn-loop-1.example.org",
+        1,
+    ),
+];
+
 /// One probe in so many goes over TCP.
 const TCP_EVERY: usize = 10;
 /// One probe in so many has odd parts.
@@ -52,6 +79,64 @@ impl Generator {
             names: zone::names(),
             apex: name_wire(zone::ORIGINS[0]),
         }
+    }
+
+    /// Every name with every usual type, every size around those of some answers, and every oddity alone: what a draw
+    /// may miss.
+    pub(super) fn sweep(&self) -> Vec<Probe> {
+        let types: BTreeSet<u16> = USUAL_TYPES.into_iter().collect();
+        let edns = EdnsAsked {
+            payload: 1232,
+            version: 0,
+            flags: 0,
+            options: Vec::new(),
+        };
+        let mut probes = Vec::new();
+        for name in &self.names {
+            for rtype in &types {
+                let mut probe = Probe::plain(name, Type(*rtype));
+                probe.edns = Some(edns.clone());
+                probes.push(probe);
+            }
+        }
+        for (name, rtype) in SIZED {
+            let probe = Probe::plain(&name_wire(name), Type(rtype));
+            probes.push(probe.clone());
+            for payload in (512..=1232).step_by(8) {
+                let edns = EdnsAsked {
+                    payload,
+                    ..edns.clone()
+                };
+                probes.push(Probe {
+                    edns: Some(edns),
+                    ..probe.clone()
+                });
+            }
+        }
+        let plain = Probe::plain(&self.apex, Type::SOA);
+        let with = |change: &dyn Fn(&mut Probe)| {
+            let mut probe = plain.clone();
+            change(&mut probe);
+            let mut with_edns = probe.clone();
+            with_edns.edns = Some(edns.clone());
+            [probe.over_tcp(), with_edns.over_tcp(), probe, with_edns]
+        };
+        for rtype in 1..=270 {
+            probes.extend(with(&|probe| probe.rtype = Type(rtype)));
+        }
+        for class in CLASSES {
+            probes.extend(with(&|probe| probe.class = class));
+        }
+        for opcode in 1..16 {
+            probes.extend(with(&|probe| probe.flags = opcode << 11));
+        }
+        for bit in 0..11 {
+            probes.extend(with(&|probe| probe.flags = 1 << bit));
+        }
+        for questions in [0, 2] {
+            probes.extend(with(&|probe| probe.questions = questions));
+        }
+        probes
     }
 
     fn one_in(&mut self, count: usize) -> bool {
@@ -80,7 +165,7 @@ impl Generator {
         match self.rng.u8(..20) {
             0..13 => USUAL_TYPES[self.rng.usize(..USUAL_TYPES.len())],
             13..19 => self.rng.u16(1..=270),
-            _ => [0, 731, 65280, 65281, 65535][self.rng.usize(..5)],
+            _ => [731, 65280, 65281, 65535][self.rng.usize(..4)],
         }
     }
 
@@ -109,7 +194,7 @@ impl Generator {
     fn make_odd(&mut self, probe: &mut Probe) {
         loop {
             match self.rng.u8(..12) {
-                0 => probe.class = [3, 4, 254, 255, 0, 2, 65280][self.rng.usize(..7)],
+                0 => probe.class = CLASSES[self.rng.usize(..CLASSES.len())],
                 1 => probe.flags |= self.rng.u16(1..16) << 11,
                 2 => probe.questions = if self.rng.bool() { 0 } else { 2 },
                 // AA, TC, RA, Z, AD and CD.
@@ -279,6 +364,6 @@ fn probes_are_of_every_kind_and_the_same_seed_draws_the_same() {
     for mask in [0x0400, 0x0200, 0x0100, 0x0080, 0x0040, 0x0020, 0x0010] {
         assert!(some(&|probe| probe.flags & mask != 0), "{mask:#x}");
     }
-    let types: std::collections::BTreeSet<u16> = probes.iter().map(|probe| probe.rtype.0).collect();
+    let types: BTreeSet<u16> = probes.iter().map(|probe| probe.rtype.0).collect();
     assert!(types.len() > 250, "{} types", types.len());
 }

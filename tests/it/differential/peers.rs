@@ -55,7 +55,7 @@ impl Kind {
     }
 
     /// Everything at its default but what keeps it to its folder and to itself, and what brings its answers nearer to
-    /// the others': full answers, replies of at most 1232 octets, no limit to their rate, nothing said of itself.
+    /// the others': full answers, replies of at most 1232 octets, no limit to their rate (BIND's own view of class CHAOS has one), nothing said of themselves.
     fn configuration(self, folder: &Path, port: u16) -> String {
         let zones = zone::folder();
         let (own, zones) = (folder.display(), zones.display());
@@ -83,7 +83,8 @@ impl Kind {
                  session-keyfile none;\n  lock-file none;\n  recursion no;\n  minimal-responses no;\n  \
                  empty-zones-enable no;\n  dnssec-validation no;\n  notify no;\n  allow-transfer {{ none; }};\n  \
                  max-udp-size 1232;\n  edns-udp-size 1232;\n  answer-cookie no;\n  version none;\n  hostname none;\n  \
-                 server-id none;\n  check-integrity no;\n}};\ncontrols {{ }};\n"
+                 server-id none;\n  check-integrity no;\n}};\ncontrols {{ }};\n\
+                 view \"chaos\" chaos {{ }};\nview \"zones\" in {{\n"
             ),
         };
         for origin in zone::ORIGINS {
@@ -94,6 +95,9 @@ impl Kind {
                     "zone \"{origin}\" {{ type primary; check-names ignore; file \"{zones}/{origin}.zone\"; }};\n"
                 ),
             };
+        }
+        if self == Self::Bind {
+            text += "};\n";
         }
         text
     }
@@ -159,8 +163,11 @@ impl Peer {
         fs::write(&configuration, kind.configuration(folder.path(), address.port()))
             .expect("write a configuration");
         // A copy: where a profile (AppArmor) ties a daemon to the system's folders, it does so by the program's path.
+        // Made by another process: a file that is open for writing in this one, and so in all that other tests start
+        // meanwhile, cannot be run.
         let program = folder.path().join(kind.daemon());
-        fs::copy(kind.binary(), &program).expect("copy a daemon");
+        let copied = Command::new("cp").arg(kind.binary()).arg(&program).status();
+        assert!(copied.expect("run cp").success(), "a daemon cannot be copied");
         let log = File::create(folder.path().join("log")).expect("create a log");
         let mut command = Command::new(program);
         command

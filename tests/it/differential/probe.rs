@@ -57,7 +57,8 @@ impl Probe {
             1 => Query::of_wire(&self.name, self.rtype).class(self.class),
             _ => Query::of_wire(&self.name, self.rtype)
                 .class(self.class)
-                .also("example.org", Type::SOA),
+                // A name that has nothing to compress, in a reply that repeats both.
+                .also(".", Type::SOA),
         };
         query = query.flags(self.flags);
         if let Some(edns) = &self.edns {
@@ -79,13 +80,6 @@ impl Probe {
     /// The question section, as a reply must repeat it.
     pub(super) fn question_bytes(&self) -> Vec<u8> {
         self.query().question_bytes()
-    }
-
-    /// How many octets of a reply over UDP the client takes, by RFC 1035 and 6891.
-    pub(super) fn payload(&self) -> usize {
-        self.edns
-            .as_ref()
-            .map_or(512, |edns| usize::from(edns.payload.max(512)))
     }
 
     /// The command that asks the same; `@SERVER` is whom to ask.
@@ -137,6 +131,12 @@ impl Probe {
             self.class,
             name_text(&self.name).replace('\'', "\\039")
         ));
+        if self.flags & 0xf != 0 {
+            say(format!(
+                "(and with response code {}, which dig cannot set)",
+                self.flags & 0xf
+            ));
+        }
         if self.questions == 2 {
             say("(and with a second question, which dig cannot ask)".to_string());
         }
