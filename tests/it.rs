@@ -17,6 +17,8 @@ mod conformance;
 mod corpus;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/differential.rs"]
+mod differential;
 #[path = "it/dns_dig.rs"]
 mod dns_dig;
 #[path = "it/dns_gate.rs"]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::canonical::canonical_of;
 use super::{Section, Type, name_text};
 
 /// A message that was received.
@@ -47,6 +48,8 @@ pub(crate) struct Record {
     pub(crate) ttl: u32,
     /// As it stood in the message.
     pub(crate) rdata: Vec<u8>,
+    /// With its names in full and in lower case (RFC 4034, section 6.2): equal data have equal octets.
+    pub(crate) canonical: Vec<u8>,
     pub(crate) data: Data,
 }
 
@@ -362,8 +365,8 @@ fn rrsets_hold(records: &[Record]) -> Result<(), String> {
         for earlier in &records[..number] {
             let same_set = earlier.owner_wire.eq_ignore_ascii_case(&record.owner_wire)
                 && (earlier.rtype, earlier.class) == (record.rtype, record.class);
-            // The data, not its octets: one of two equal names may be compressed.
-            if same_set && earlier.data == record.data {
+            // Not the octets as they came: one of two equal names may be compressed.
+            if same_set && earlier.canonical == record.canonical {
                 return Err(format!("twice the same record: {}", record.text()));
             }
             if same_set && earlier.ttl != record.ttl {
@@ -405,20 +408,20 @@ fn opt_of(record: &Record) -> Result<Edns, String> {
 
 /// Whether a name may stand compressed where it is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pointers {
+pub(super) enum Pointers {
     Allowed,
     Forbidden,
 }
 
-struct Reader<'a> {
-    octets: &'a [u8],
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) octets: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl<'a> Reader<'a> {
     const HEADER: usize = 12;
 
-    fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
+    pub(super) fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
         let octets = self.octets.get(self.at..self.at + count);
         let octets = octets.ok_or_else(|| format!("the message ends within {what}, at octet {}", self.at))?;
         self.at += count;
@@ -436,7 +439,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A name in full; the reader then stands after it where it began, whatever it pointed to.
-    fn name(&mut self, pointers: Pointers) -> Result<Vec<u8>, String> {
+    pub(super) fn name(&mut self, pointers: Pointers) -> Result<Vec<u8>, String> {
         let mut wire = Vec::new();
         // Every further piece must begin before the one that points to it: so it ends, and so RFC 1035, section
         // 4.1.4, wants it ("a prior occurrence").
@@ -536,6 +539,9 @@ impl<'a> Reader<'a> {
                 end - inside.at
             ));
         }
+        inside.at = rdata_from;
+        let canonical = canonical_of(&mut inside, rtype, end)
+            .map_err(|error| format!("RDATA of {}: {error}", rtype.text()))?;
         Ok(Record {
             owner: name_text(&owner_wire),
             owner_wire,
@@ -544,6 +550,7 @@ impl<'a> Reader<'a> {
             class,
             ttl,
             rdata,
+            canonical,
             data,
         })
     }

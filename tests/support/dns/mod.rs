@@ -3,6 +3,7 @@
 //! A resolver library repairs, retries and lower-cases. Here a [`Query`] is bytes that the test chose, and
 //! [`Message::parse`] takes a reply only if every octet of it is as RFC 1035, 2181, 2782, 3597 and 6891 say.
 
+mod canonical;
 mod message;
 mod query;
 mod transport;
@@ -53,8 +54,10 @@ impl Type {
             Self::CNAME => "CNAME",
             Self::SOA => "SOA",
             Self::PTR => "PTR",
-            Self::HINFO => "HINFO",
+            Self::DNAME => "DNAME",
             Self::MX => "MX",
+            Self::DS => "DS",
+            Self::HINFO => "HINFO",
             Self::TXT => "TXT",
             Self::AAAA => "AAAA",
             Self::SRV => "SRV",
