@@ -65,3 +65,7 @@ mod serve_leases;
 mod trouble;
 #[path = "it/wire.rs"]
 mod wire;
+#[path = "it/zone_files.rs"]
+mod zone_files;
+#[path = "it/zone_reload.rs"]
+mod zone_reload;
