@@ -77,3 +77,7 @@ mod tcp_pressure;
 mod trouble;
 #[path = "it/wire.rs"]
 mod wire;
+#[path = "it/zone_files.rs"]
+mod zone_files;
+#[path = "it/zone_reload.rs"]
+mod zone_reload;

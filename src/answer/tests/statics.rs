@@ -320,7 +320,7 @@ fn a_name_that_dname_makes_too_long_is_yxdomain() {
         let mut labels = Vec::new();
         let mut left = prefix;
         while left > 0 {
-            let octets = left.min(60).max(2);
+            let octets = left.clamp(2, 60);
             let octets = if left - octets == 1 { octets - 1 } else { octets };
             labels.push("p".repeat(octets - 1));
             left -= octets;

@@ -112,6 +112,33 @@ fn a_list_of_dns_sd_is_the_catalogs() {
 }
 
 #[test]
+fn the_name_by_which_an_instance_is_browsed_for_is_the_catalogs() {
+    for name in ["web-1@web._http._tcp", "WEB-1@web._HTTP._tcp"] {
+        for (mnemonic, data) in [("SRV", "0 0 1 other"), ("TXT", "x"), ("CNAME", "x"), ("NS", "x")] {
+            clashes(
+                &[&format!("{name} {mnemonic} {data}")],
+                "web-1\\@web._http._tcp",
+                &format!("{mnemonic} record at web-1\\@web._http._tcp.{ZONE}"),
+            );
+        }
+    }
+    for name in ["_services._dns-sd._udp", "b._dns-sd._udp"] {
+        clashes(
+            &[&format!("{name} PTR x")],
+            name,
+            &format!("PTR record at {name}.{ZONE}"),
+        );
+    }
+    // What people write by hand beside it.
+    agree(&[
+        "printer._http._tcp SRV 0 0 80 other",
+        "printer._http._tcp TXT x",
+        "lb._dns-sd._udp PTR @",
+        "web-1@web._http._tcp MX 1 other",
+    ]);
+}
+
+#[test]
 fn what_leads_elsewhere_above_a_name_clashes() {
     for (lines, of_service, of_file) in [
         (
