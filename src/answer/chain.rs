@@ -12,7 +12,7 @@ use super::find::{self, Found};
 use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
-use super::reply::{NXDOMAIN, Pointer, Reply, Section, types};
+use super::reply::{NXDOMAIN, Pointer, Reply, Section, YXDOMAIN, types};
 use super::{Asked, discovery, hosts, reverse, statics};
 
 /// Aliases of one answer that are followed.
@@ -101,9 +101,9 @@ fn visit(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply
         if verdict == Verdict::NxDomain {
             reply.set_rcode(NXDOMAIN);
         }
-        // Records that exist but did not fit are no negative answer.
+        // Records that exist but did not fit are no negative answer, nor is a name that a DNAME makes too long.
         let after = (reply.count(Section::Answer), scratch.left_out);
-        if after == before && !reply.is_truncated() {
+        if after == before && !reply.is_truncated() && reply.rcode() != YXDOMAIN {
             here.apex.negative(reply, scratch);
         }
     }

@@ -102,6 +102,10 @@ impl<'b> Reply<'b> {
         self.rcode = rcode;
     }
 
+    pub(super) fn rcode(&self) -> u16 {
+        self.rcode
+    }
+
     /// The answer is another's: a referral.
     pub(super) fn refer(&mut self) {
         self.authoritative = false;

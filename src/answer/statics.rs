@@ -254,6 +254,8 @@ fn dname(
     room[prefix.len()..].copy_from_slice(target);
     let owner = Owner::At(here.owner);
     match reply.static_record(names, Section::Answer, owner, (types::CNAME, ttl), room) {
+        // The alias itself was asked for, and here it is.
+        Some(_) if here.qtype == types::CNAME => done,
         Some(target) => Step::Alias(target),
         None => {
             reply.truncate();

@@ -289,6 +289,23 @@ fn dname_gives_itself_and_the_alias_that_follows() {
         told(&reply.answer),
         ["out 39 example.com", "a.out 5 a.example.com"]
     );
+    // The alias that follows is what a question for CNAME asks for, wherever it leads.
+    let reply = resolver.ask("a.b.old", CNAME);
+    assert_eq!(told(&reply.answer), ["old 39 new", "a.b.old 5 a.b.new"]);
+    assert_eq!((reply.rcode, reply.authority.len()), (NOERROR, 0));
+}
+
+#[test]
+fn what_dname_makes_too_long_at_a_later_step_is_no_negative_answer() {
+    let mut resolver = resolver(&["d DNAME sub.d"]);
+    let label = "l".repeat(63);
+    // Together with the zone's name these leave room for one more `sub`, and not for two.
+    let name = format!("{label}.{label}.{label}.{}.d", "l".repeat(41));
+    let reply = resolver.ask(&name, A);
+    assert_eq!(
+        (reply.rcode, reply.answer.len(), reply.authority.len()),
+        (YX, 2, 0)
+    );
 }
 
 #[test]

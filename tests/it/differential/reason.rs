@@ -106,11 +106,10 @@ impl Reason {
         let is_of_records = matches!(part, Part::Answer | Part::Authority | Part::Additional);
         let is_peer_truncated = exchange.peers.iter().any(|(_, outcome)| outcome.is_truncated());
         // What we answer with fewer records is right as far as it goes.
-        let a_peer_has_all = exchange.peers.iter().any(|(_, outcome)| {
-            outcome
-                .reply()
-                .is_some_and(|peer| reply.answer.iter().all(|record| peer.answer.contains(record)))
-        });
+        let is_within = |some: &Reply, all: &Reply| some.answer.iter().all(|one| all.answer.contains(one));
+        let mut peers = exchange.peers.iter().filter_map(|(_, outcome)| outcome.reply());
+        let a_peer_has_all = peers.clone().any(|peer| is_within(reply, peer));
+        let we_have_all = peers.any(|peer| !peer.answer.is_empty() && is_within(peer, reply));
         match self {
             Self::MetaType => {
                 let wanted = if rtype == 41 {
@@ -148,7 +147,7 @@ impl Reason {
                     && reply.rcode == 0
                     && is_of_records
                     && ends
-                    && (a_peer_has_all || is_peer_truncated)
+                    && (a_peer_has_all || we_have_all || is_peer_truncated)
             }
             Self::ChainCrossesZones => is_of_records && reply.answer.iter().any(crosses_zones),
             Self::GlueThatIsMissing => {
