@@ -35,8 +35,8 @@ mod zone;
 
 const PROBES: usize = 5_000;
 const PROBES_FULL: usize = 100_000;
-/// So many probes are asked and compared before the next are drawn.
-const BATCH: usize = 1_000;
+/// So many probes are asked and compared before the next are drawn. At the end of each the silent are waited for.
+const BATCH: usize = 5_000;
 
 #[test]
 fn answers_as_knot_nsd_and_bind_do() {

@@ -12,9 +12,9 @@ use super::reply::Outcome;
 /// How many questions over UDP are under way at once: their replies fit into the socket's buffer.
 const WINDOW: usize = 32;
 /// After how long a question over UDP is taken for lost.
-const LOST_AFTER: Duration = Duration::from_millis(250);
+const LOST_AFTER: Duration = Duration::from_millis(300);
 /// How often it is asked.
-const ATTEMPTS_MAX: usize = 3;
+const ATTEMPTS_MAX: usize = 5;
 /// How long a reply over TCP may take.
 const TCP_WITHIN: Duration = Duration::from_secs(2);
 /// How often the clock is looked at while nothing comes.

@@ -18,6 +18,7 @@ pub(super) enum Reason {
     ChainCrossesZones,
     GlueThatIsMissing,
     AnyIsOneRrset,
+    NoServersBesideAnswers,
     EdgeOfSize,
 }
 
@@ -31,7 +32,7 @@ mod rcode {
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::MetaType,
         Self::Transfer,
         Self::OtherClass,
@@ -41,6 +42,7 @@ impl Reason {
         Self::ChainCrossesZones,
         Self::GlueThatIsMissing,
         Self::AnyIsOneRrset,
+        Self::NoServersBesideAnswers,
         Self::EdgeOfSize,
     ];
 
@@ -91,6 +93,11 @@ impl Reason {
             Self::AnyIsOneRrset => {
                 "ANY is answered with one RRset of the name, at an apex the SOA, and with the addresses that this RRset \
                  brings when it is asked for by its own type (RFC 8482, section 4.1, leaves the choice to the server)."
+            }
+            Self::NoServersBesideAnswers => {
+                "An answer does not bring the zone's NS records and their addresses along, as NSD and BIND do and Knot \
+                 does not: nobody asked for them, and small replies amplify less (RFC 1034, section 4.3.1, asks for \
+                 them in referrals)."
             }
             Self::EdgeOfSize => {
                 "Where one server truncates and another need not, they compress differently, and a chain that is cut \
@@ -165,6 +172,19 @@ impl Reason {
                     && !reply.answer.is_empty()
                     && is_one
                     && a_peer_has_all
+            }
+            Self::NoServersBesideAnswers => {
+                let brings_servers = |peer: &Reply| {
+                    !peer.authority.is_empty() && peer.authority.iter().all(|one| one.rtype == Type::NS)
+                };
+                matches!(part, Part::Authority | Part::Additional)
+                    && reply.rcode == 0
+                    && !reply.answer.is_empty()
+                    && reply.authority.is_empty()
+                    && exchange
+                        .peers
+                        .iter()
+                        .any(|(_, outcome)| outcome.reply().is_some_and(brings_servers))
             }
             Self::EdgeOfSize => {
                 let is_cut_chain = reply.rcode == 0
