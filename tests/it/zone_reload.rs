@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::support::dns::{DEADLINE, Data, Message, Query, Type, ask};
 use crate::support::program::Program;
+use crate::trouble::SmallDisk;
 use crate::wire::{ZONE, answers, honest, nxdomain, register, register_in, serial, still_answers};
 use crate::zone_files::{Files, ORG, org, text, www};
 
@@ -457,6 +458,86 @@ fn a_store_that_is_locked_at_a_reload_leaves_the_old_records_and_the_next_one_ta
     );
     still_answers(program.dns);
     other.execute_batch("ROLLBACK").unwrap();
+    reload(&program);
+    assert_eq!(
+        (www(&program).as_str(), serial(program.dns, ORG)),
+        ("192.0.2.2", 8)
+    );
+}
+
+#[test]
+fn a_full_disk_at_a_reload_leaves_the_old_records_and_room_takes_the_new() {
+    let Some(disk) = SmallDisk::new("16m") else {
+        println!("SKIPPED: nothing can be mounted here, so a full disk was not tested");
+        return;
+    };
+    let ballast = disk.path().join("ballast");
+    let files = Files::new();
+    files.put("example.org.zone", &org(7, "192.0.2.1"));
+    let program = files.launch().data_dir(&disk.path().join("data")).start();
+    honest(&program);
+    assert!(fs::write(&ballast, vec![1; 32 << 20]).is_err(), "there was room");
+    let client = program.client();
+    let mut number = 0;
+    loop {
+        let body = json!({"address": "192.0.2.9", "meta": {"k": "v".repeat(4000)}});
+        let status = client
+            .put(&format!("/v1/services/big/instances/i{number}"), &body)
+            .status;
+        number += 1;
+        assert!(number < 10_000, "the disk does not get full");
+        if status != 201 {
+            assert_eq!(status, 507);
+            break;
+        }
+    }
+    files.put("example.org.zone", &org(8, "192.0.2.2"));
+    files.put("example.net.zone", &org(8, "192.0.2.2"));
+    let mut told = reload(&program);
+    // A small change may still find room; a larger one finds none.
+    let mut last = 2;
+    while !told.contains("ERROR") {
+        last += 1;
+        assert!(last < 250, "{told}");
+        files.put("example.org.zone", &org(last, &format!("192.0.2.{last}")));
+        told = reload(&program);
+    }
+    assert!(
+        told.contains("stays what it was") && told.contains("full"),
+        "{told}"
+    );
+    let (old_www, old_serial) = (www(&program), serial(program.dns, ORG));
+    assert_ne!(old_www, format!("192.0.2.{last}"));
+    still_answers(program.dns);
+    assert!(reload(&program).contains("stays what it was"), "it is told again");
+    assert_eq!((www(&program), serial(program.dns, ORG)), (old_www, old_serial));
+    fs::remove_file(&ballast).unwrap();
+    let told = reload(&program);
+    assert!(!told.contains("ERROR"), "{told}");
+    assert_eq!(www(&program), format!("192.0.2.{last}"));
+    let program = program.kill_and_restart();
+    assert_eq!(www(&program), format!("192.0.2.{last}"));
+}
+
+#[test]
+fn files_behind_links_that_are_swapped_as_a_folder_are_read_again() {
+    // As a mounted ConfigMap does it.
+    let files = Files::new();
+    let link = std::os::unix::fs::symlink::<&str, std::path::PathBuf>;
+    for (folder, last) in [("..one", 1), ("..two", 2)] {
+        fs::create_dir(files.path(folder)).unwrap();
+        fs::write(
+            files.path(folder).join("example.org.zone"),
+            org(7, &format!("192.0.2.{last}")),
+        )
+        .unwrap();
+    }
+    link("..one", files.path("..data")).unwrap();
+    link("..data/example.org.zone", files.path("example.org.zone")).unwrap();
+    let program = files.launch().start();
+    assert_eq!(www(&program), "192.0.2.1");
+    link("..two", files.path("..new")).unwrap();
+    fs::rename(files.path("..new"), files.path("..data")).unwrap();
     reload(&program);
     assert_eq!(
         (www(&program).as_str(), serial(program.dns, ORG)),
