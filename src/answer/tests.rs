@@ -14,6 +14,7 @@ mod on_empty;
 mod order;
 mod random;
 mod statics;
+mod statics_aliases;
 mod statics_random;
 mod statics_sizes;
 mod table;

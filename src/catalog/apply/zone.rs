@@ -240,9 +240,12 @@ impl Step {
     }
 }
 
+/// TTL and MINIMUM of the SOA; TTL of the NS, and addresses of the name server.
+type OwnRecords = (Option<(Ttl, Ttl)>, Option<(Ttl, Box<[IpAddr]>)>);
+
 /// What a zone's settings and base decide of its SOA, its NS and the addresses of its name server: nothing of what its
 /// zone file says.
-fn own_records(zone: &Zone) -> (Option<(Ttl, Ttl)>, Option<(Ttl, Box<[IpAddr]>)>) {
+fn own_records(zone: &Zone) -> OwnRecords {
     let contents = zone.contents.as_deref();
     let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
     let addresses = zone
