@@ -1,16 +1,13 @@
 //! SIGHUP and zone files of the real program: what changed is answered, what is wrong is told, and DNS goes on.
 
 use std::fs;
-use std::net::UdpSocket;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::dns::{DEADLINE, Data, Message, Query, Type, ask};
+use crate::support::dns::{Query, Type, ask};
 use crate::support::program::Program;
-use crate::trouble::SmallDisk;
 use crate::wire::{ZONE, answers, honest, nxdomain, register, register_in, serial, still_answers};
 use crate::zone_files::{Files, ORG, org, text, www};
 
