@@ -16,8 +16,9 @@ pub(super) enum Part {
     Authority,
     /// Only where all peers agree.
     Additional,
-    /// Opcode, RD, RA, AD and CD.
-    Header,
+    Opcode,
+    /// RD, RA, AD or CD, by its mask.
+    Flag(u16),
     /// Whether the question is repeated.
     Question,
     /// Whether there is OPT, its version and DO.
@@ -25,11 +26,15 @@ pub(super) enum Part {
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Answer,
         Self::Authority,
         Self::Additional,
-        Self::Header,
+        Self::Opcode,
+        Self::Flag(0x0100),
+        Self::Flag(0x0080),
+        Self::Flag(0x0020),
+        Self::Flag(0x0010),
         Self::Question,
         Self::Edns,
     ];
@@ -41,7 +46,8 @@ enum Value<'a> {
     /// Records only if they are all there.
     Answer(u16, bool, bool, Option<&'a [Canonical]>),
     Records(&'a [Canonical]),
-    Header(u8, u16),
+    Opcode(u8),
+    Flag(bool),
     Question(bool),
     Edns(Option<(u8, bool)>),
     /// No reply that could be read.
@@ -63,7 +69,8 @@ impl<'a> Value<'a> {
             }
             Part::Authority => Self::Records(&reply.authority),
             Part::Additional => Self::Records(&reply.additional),
-            Part::Header => Self::Header(reply.opcode, reply.flags),
+            Part::Opcode => Self::Opcode(reply.opcode),
+            Part::Flag(mask) => Self::Flag(reply.flags & mask != 0),
             Part::Question => Self::Question(reply.question_is_echoed),
             Part::Edns => Self::Edns(reply.edns),
         }
@@ -90,9 +97,9 @@ impl<'a> Value<'a> {
                 records.map_or(String::new(), kinds)
             ),
             Self::Records(records) => kinds(records),
-            Self::Header(opcode, flags) => format!("opcode {opcode} flags {flags:#06x}"),
-            Self::Question(true) => "echo".to_string(),
-            Self::Question(false) => "no echo".to_string(),
+            Self::Opcode(opcode) => opcode.to_string(),
+            Self::Flag(is_set) => is_set.to_string(),
+            Self::Question(is_echoed) => is_echoed.to_string(),
             Self::Edns(edns) => format!("{edns:?}"),
             Self::Nothing(what) => (*what).to_string(),
         }
@@ -128,6 +135,15 @@ struct Counts {
     left_out: u64,
 }
 
+/// How often a reason counted.
+#[derive(Default)]
+struct Explained {
+    /// Where we differ from every peer.
+    against_all: u64,
+    /// Where we differ from some, and another is with us: no finding, but the reason is not stale.
+    against_some: u64,
+}
+
 struct Finding {
     count: u64,
     samples: Vec<String>,
@@ -144,7 +160,7 @@ pub(super) struct Tally {
     /// Whether the listed reasons count; they are Callsign's.
     has_reasons: bool,
     parts: BTreeMap<Part, Counts>,
-    reasons: BTreeMap<Reason, u64>,
+    reasons: BTreeMap<Reason, Explained>,
     findings: BTreeMap<String, Finding>,
 }
 
@@ -188,6 +204,7 @@ impl Tally {
             .filter(|(_, outcome)| are_all_silent || says_something(outcome))
             .map(|(_, outcome)| Value::of(part, outcome))
             .collect();
+        let reason = || Reason::of(part, exchange).filter(|_| self.has_reasons);
         let all_agree = peers.windows(2).all(|two| two[0] == two[1]);
         if peers.contains(&own) {
             let count = if all_agree {
@@ -196,16 +213,17 @@ impl Tally {
                 &mut counts.like_one
             };
             *count += 1;
+            if !all_agree && let Some(reason) = reason() {
+                self.reasons.entry(reason).or_default().against_some += 1;
+            }
             return;
         }
         if part == Part::Additional && !all_agree {
             counts.left_out += 1;
             return;
         }
-        if self.has_reasons
-            && let Some(reason) = Reason::of(part, exchange)
-        {
-            *self.reasons.entry(reason).or_default() += 1;
+        if let Some(reason) = reason() {
+            self.reasons.entry(reason).or_default().against_all += 1;
             return;
         }
         let mut briefs: Vec<String> = peers.iter().map(Value::brief).collect();
@@ -244,7 +262,7 @@ impl Tally {
         !self.findings.is_empty()
     }
 
-    /// The reasons that explained nothing.
+    /// The reasons that explain no difference from any peer.
     pub(super) fn stale_reasons(&self) -> Vec<Reason> {
         Reason::ALL
             .into_iter()
@@ -263,7 +281,13 @@ impl Tally {
             );
         }
         for (reason, count) in &self.reasons {
-            let _ = writeln!(text, "{reason:?}: {count}: {}", reason.sentence());
+            let _ = writeln!(
+                text,
+                "{reason:?}: {} differences from all peers, {} from some: {}",
+                count.against_all,
+                count.against_some,
+                reason.sentence()
+            );
         }
         let findings: u64 = self.findings.values().map(|finding| finding.count).sum();
         let _ = writeln!(text, "{findings} findings of {} kinds", self.findings.len());

@@ -18,11 +18,11 @@ pub(super) enum Reason {
     ChainCrossesZones,
     GlueThatIsMissing,
     AnyIsOneRrset,
-    FitsByCompression,
+    EdgeOfSize,
 }
 
-/// The CNAME records of the longest chain: the first one, and eight that it leads to.
-const CHAIN_MAX: usize = 9;
+/// The CNAME records of the longest chain.
+const CHAIN_MAX: usize = 8;
 
 mod rcode {
     pub(super) const FORMERR: u16 = 1;
@@ -41,7 +41,7 @@ impl Reason {
         Self::ChainCrossesZones,
         Self::GlueThatIsMissing,
         Self::AnyIsOneRrset,
-        Self::FitsByCompression,
+        Self::EdgeOfSize,
     ];
 
     /// The first reason that explains a difference in this part.
@@ -76,7 +76,7 @@ impl Reason {
                  (RFC 6891, section 6.1.1)."
             }
             Self::ChainEnds => {
-                "A chain of aliases ends after eight steps, and a loop where it comes back, with what was found and \
+                "A chain of aliases ends after eight, and a loop where it comes back, with what was found and \
                  NOERROR: a client that follows finds the rest (RFC 1034, section 3.6.2, sets no number; the peers stop \
                  after 5, 12 or never, one of them with SERVFAIL)."
             }
@@ -92,9 +92,10 @@ impl Reason {
                 "ANY is answered with one RRset of the name, at an apex the SOA, and with the addresses that this RRset \
                  brings when it is asked for by its own type (RFC 8482, section 4.1, leaves the choice to the server)."
             }
-            Self::FitsByCompression => {
-                "A reply that is whole has no TC, though a peer that compresses less had to truncate; asked over TCP, \
-                 all say the same (RFC 1035, section 4.1.4)."
+            Self::EdgeOfSize => {
+                "Where one server truncates and another need not, they compress differently, and a chain that is cut \
+                 before its end has NOERROR, since its last name is not there; asked over TCP, all say the same \
+                 (RFC 1035, section 4.1.4; RFC 2181, section 9)."
             }
         }
     }
@@ -102,6 +103,14 @@ impl Reason {
     fn explains(self, part: Part, exchange: &Exchange<'_>, reply: &Reply) -> bool {
         let probe = exchange.probe;
         let rtype = probe.rtype.0;
+        let is_of_records = matches!(part, Part::Answer | Part::Authority | Part::Additional);
+        let is_peer_truncated = exchange.peers.iter().any(|(_, outcome)| outcome.is_truncated());
+        // What we answer with fewer records is right as far as it goes.
+        let a_peer_has_all = exchange.peers.iter().any(|(_, outcome)| {
+            outcome
+                .reply()
+                .is_some_and(|peer| reply.answer.iter().all(|record| peer.answer.contains(record)))
+        });
         match self {
             Self::MetaType => {
                 let wanted = if rtype == 41 {
@@ -109,15 +118,22 @@ impl Reason {
                 } else {
                     rcode::NOTIMP
                 };
-                matches!(rtype, 41 | 128..=250 | 253 | 254) && reply.rcode == wanted && is_bare(reply)
+                matches!(rtype, 41 | 128..=250 | 253 | 254)
+                    && reply.rcode == wanted
+                    && is_of_records
+                    && is_bare(reply)
             }
-            Self::Transfer => matches!(rtype, 251 | 252) && reply.rcode == rcode::REFUSED && is_bare(reply),
-            Self::OtherClass => probe.class != 1 && reply.rcode == rcode::REFUSED && is_bare(reply),
+            Self::Transfer => {
+                matches!(rtype, 251 | 252) && reply.rcode == rcode::REFUSED && is_of_records && is_bare(reply)
+            }
+            Self::OtherClass => {
+                probe.class != 1 && reply.rcode == rcode::REFUSED && is_of_records && is_bare(reply)
+            }
             Self::OtherOpcode => {
                 probe.opcode() != 0
                     && matches!(reply.rcode, rcode::NOTIMP | rcode::FORMERR)
                     && is_bare(reply)
-                    && matches!(part, Part::Answer | Part::Header)
+                    && matches!(part, Part::Answer | Part::Opcode | Part::Flag(_))
             }
             Self::OptInEveryRefusal => {
                 let asked = probe.edns.as_ref().map(|edns| (0, edns.flags & 0x8000 != 0));
@@ -128,9 +144,13 @@ impl Reason {
                     Some(length) => length == CHAIN_MAX,
                     None => true,
                 };
-                probe.rtype != Type::CNAME && reply.rcode == 0 && ends
+                probe.rtype != Type::CNAME
+                    && reply.rcode == 0
+                    && is_of_records
+                    && ends
+                    && (a_peer_has_all || is_peer_truncated)
             }
-            Self::ChainCrossesZones => reply.answer.iter().any(crosses_zones),
+            Self::ChainCrossesZones => is_of_records && reply.answer.iter().any(crosses_zones),
             Self::GlueThatIsMissing => {
                 part == Part::Answer
                     && reply.tc
@@ -140,11 +160,20 @@ impl Reason {
             }
             Self::AnyIsOneRrset => {
                 let is_one = reply.answer.windows(2).all(|two| two[0].rtype == two[1].rtype);
-                probe.rtype == Type::ANY && reply.rcode == 0 && !reply.answer.is_empty() && is_one
+                probe.rtype == Type::ANY
+                    && reply.rcode == 0
+                    && is_of_records
+                    && !reply.answer.is_empty()
+                    && is_one
+                    && a_peer_has_all
             }
-            Self::FitsByCompression => {
-                let is_peer_truncated = exchange.peers.iter().any(|(_, outcome)| outcome.is_truncated());
-                part == Part::Answer && !probe.tcp && !reply.tc && is_peer_truncated
+            Self::EdgeOfSize => {
+                let is_cut_chain = reply.rcode == 0
+                    && reply
+                        .answer
+                        .iter()
+                        .any(|record| matches!(record.rtype, Type::CNAME | Type::DNAME));
+                part == Part::Answer && !probe.tcp && is_peer_truncated && (!reply.tc || is_cut_chain)
             }
         }
     }
