@@ -103,7 +103,11 @@ pub(crate) fn whole(state: &State, zone: &Zone, lines: &[Line]) -> BTreeMap<(Str
             continue;
         }
         // Of both there is one RRset.
-        let beside = all.get(&key).filter(|_| rtype == PTR).cloned().unwrap_or_default();
+        let beside = all
+            .get(&key)
+            .filter(|_| rtype == PTR)
+            .cloned()
+            .unwrap_or_default();
         all.insert(key, format!("{set:?}{beside}"));
     }
     all
