@@ -84,7 +84,15 @@ pub(crate) fn all() -> Vec<Input> {
             ("_main._tcp.all.limited", SRV, if tcp { 1000 } else { 50 }),
             ("wide", A, if tcp { 2000 } else { 100 }),
             ("wide", SRV, if tcp { 400 } else { 20 }),
-            ("_p63._tcp.wide", SRV, if tcp { 128 } else { 20 }),
+            ("all.wide", SRV, if tcp { 400 } else { 20 }),
+            ("_p63._tcp.wide", SRV, if tcp { 400 } else { 20 }),
+            ("_p63._tcp.all.wide", SRV, if tcp { 400 } else { 20 }),
+            ("w-7.wide", SRV, if tcp { 64 } else { 20 }),
+            ("wide-limited", A, if tcp { 2000 } else { 100 }),
+            ("wide-limited", AAAA, if tcp { 1000 } else { 100 }),
+            ("wide-limited", SRV, if tcp { 400 } else { 20 }),
+            ("all.wide-limited", SRV, if tcp { 400 } else { 20 }),
+            ("_p63._tcp.all.wide-limited", SRV, if tcp { 400 } else { 20 }),
             ("told.told", TXT, u16::from(tcp)),
         ] {
             let message = query(&wire(name), rtype, &[opt(4096, &[])]);
