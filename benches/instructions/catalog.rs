@@ -14,7 +14,8 @@ const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
 /// - `many`: as many instances as a service may have, each with one address of both families, a port and a tag.
 /// - `limited`: the same with a limit of half of them, which has to be drawn for each question.
-/// - `wide`: as many instances, each with as many addresses and ports as it may have; `wide-limited` likewise.
+/// - `wide`: as many instances, each with as many addresses and ports as it may have; `wide-limited` and
+///   `wide-few` likewise, with a limit of half of them, and of so few that they nearly fit into a datagram.
 /// - `zone_file`: static records, in a zone of their own.
 /// - `told`: an instance with as much `meta` as there may be, in strings as long as they are shown.
 pub(crate) fn state() -> State {
@@ -33,7 +34,7 @@ pub(crate) fn state() -> State {
             catalog.register(service, &format!("{service}-{n}"), registration);
         }
     }
-    for service in ["wide", "wide-limited"] {
+    for service in ["wide", "wide-limited", "wide-few"] {
         for n in 0..INSTANCES_MAX as u16 {
             let half = ADDRESSES_MAX as u32 / 2;
             let numbers = u32::from(n) * half..(u32::from(n) + 1) * half;
@@ -47,9 +48,13 @@ pub(crate) fn state() -> State {
             catalog.register(service, &format!("w-{n}"), registration);
         }
     }
-    for limited in ["limited", "wide-limited"] {
+    for (limited, limit) in [
+        ("limited", INSTANCES_MAX as u32 / 2),
+        ("wide-limited", INSTANCES_MAX as u32 / 2),
+        ("wide-few", 200),
+    ] {
         let settings = ServiceSettings {
-            answer_limit: Some(INSTANCES_MAX as u32 / 2),
+            answer_limit: Some(limit),
             ..ServiceSettings::default()
         };
         catalog.make(Change::PutService {

@@ -93,6 +93,10 @@ pub(crate) fn all() -> Vec<Input> {
             ("wide-limited", SRV, if tcp { 400 } else { 20 }),
             ("all.wide-limited", SRV, if tcp { 400 } else { 20 }),
             ("_p63._tcp.all.wide-limited", SRV, if tcp { 400 } else { 20 }),
+            ("wide-few", A, if tcp { 2000 } else { 100 }),
+            ("wide-few", SRV, if tcp { 400 } else { 20 }),
+            ("all.wide-few", AAAA, if tcp { 1000 } else { 100 }),
+            ("_p63._tcp.all.wide-few", SRV, if tcp { 200 } else { 20 }),
             ("told.told", TXT, u16::from(tcp)),
         ] {
             let message = query(&wire(name), rtype, &[opt(4096, &[])]);
