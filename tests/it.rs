@@ -11,16 +11,22 @@ mod check_zone;
 mod cli_client;
 #[path = "it/cli_serve.rs"]
 mod cli_serve;
+#[path = "it/conformance/mod.rs"]
+mod conformance;
 #[path = "it/corpus.rs"]
 mod corpus;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/differential.rs"]
+mod differential;
 #[path = "it/dns_dig.rs"]
 mod dns_dig;
 #[path = "it/dns_gate.rs"]
 mod dns_gate;
 #[path = "it/dns_names.rs"]
 mod dns_names;
+#[path = "it/dns_sd.rs"]
+mod dns_sd;
 #[path = "it/dns_sizes.rs"]
 mod dns_sizes;
 #[path = "it/dns_transport.rs"]
@@ -61,6 +67,8 @@ mod leases;
 mod rebuild;
 #[path = "it/restart.rs"]
 mod restart;
+#[path = "it/reverse.rs"]
+mod reverse;
 #[path = "it/serve_leases.rs"]
 mod serve_leases;
 #[path = "it/tcp_pressure.rs"]
@@ -69,3 +77,9 @@ mod tcp_pressure;
 mod trouble;
 #[path = "it/wire.rs"]
 mod wire;
+#[path = "it/zone_files.rs"]
+mod zone_files;
+#[path = "it/zone_reload.rs"]
+mod zone_reload;
+#[path = "it/zone_reload_trouble.rs"]
+mod zone_reload_trouble;

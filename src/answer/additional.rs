@@ -10,6 +10,8 @@ use crate::view::ZoneView;
 use super::Asked;
 use super::chain::Here;
 use super::find::{self, Found};
+use super::gate::NAME_OCTETS_MAX;
+use super::hosts;
 use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Verdict};
@@ -35,10 +37,7 @@ pub(super) fn of(
     if !asks {
         return;
     }
-    for data in rrset.data().take(TARGETS_MAX) {
-        let Some(target) = target(rrset.rtype, data) else {
-            continue;
-        };
+    for (data, target) in targets(rrset) {
         if target == [0] {
             // The owner itself, or, of an alias, nothing (RFC 9460 §2.5).
             if is_binding && data[..2] != [0, 0] {
@@ -51,6 +50,18 @@ pub(super) fn of(
         }
         addresses(here, target, asked, scratch, reply);
     }
+}
+
+/// The first records of an RRset with the names that they lead to, each name once: several SRV may name one host.
+fn targets<'c>(rrset: RRset<'c>) -> impl Iterator<Item = (&'c [u8], &'c [u8])> {
+    let with_target = move |data| Some((data, target(rrset.rtype, data)?));
+    let records = move || rrset.data().take(TARGETS_MAX).filter_map(with_target);
+    records().enumerate().filter_map(move |(at, (data, target))| {
+        let is_first = !records()
+            .take(at)
+            .any(|(_, other)| other.eq_ignore_ascii_case(target));
+        is_first.then_some((data, target))
+    })
 }
 
 /// The first name in the data of that type.
@@ -79,11 +90,9 @@ fn binding(
         return;
     };
     if whole(found, Section::Additional, target, scratch, reply) {
-        for data in found.data().take(TARGETS_MAX) {
-            match self::target(rtype, data) {
-                Some([0]) | None => {}
-                Some(next) if data[..2] != [0, 0] => addresses(here, next, asked, scratch, reply),
-                Some(_) => {}
+        for (data, next) in targets(found) {
+            if next != [0] && data[..2] != [0, 0] {
+                addresses(here, next, asked, scratch, reply);
             }
         }
     }
@@ -107,7 +116,7 @@ fn addresses(here: Here<'_>, target: &[u8], asked: &Asked, scratch: &mut Scratch
     match find::name(zone, &name) {
         Found::Host(service, member) => {
             if let Some(owner) = reply.pointer_to(&scratch.names, target) {
-                records::additional_of_host(context(service, owner), member, reply);
+                hosts::additional_of_host(context(service, owner), member, reply);
             }
         }
         Found::Selection(service, selection) => {
@@ -130,6 +139,21 @@ fn addresses(here: Here<'_>, target: &[u8], asked: &Asked, scratch: &mut Scratch
                 static_addresses(node, target, scratch, reply);
             }
         }
+    }
+}
+
+/// Adds what the zone file has of the addresses of `ns.Z`, where that is the name server because no NS says otherwise.
+pub(super) fn of_default_name_server(here: Here<'_>, scratch: &mut Scratch, reply: &mut Reply<'_>) {
+    let label = b"\x02ns";
+    let Some(node) = here.zone.contents().and_then(|contents| contents.node(label)) else {
+        return;
+    };
+    let apex = here.zone.apex();
+    let mut name = [0; NAME_OCTETS_MAX];
+    if let Some(room) = name.get_mut(..label.len() + apex.len()) {
+        room[..label.len()].copy_from_slice(label);
+        room[label.len()..].copy_from_slice(apex);
+        static_addresses(node, room, scratch, reply);
     }
 }
 

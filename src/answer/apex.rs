@@ -88,13 +88,16 @@ impl Apex<'_> {
             .is_some()
     }
 
-    /// Answers NS by the default, with the server's addresses in Additional.
+    /// Answers NS by the default, with the server's addresses in Additional unless the zone file has them.
     pub(super) fn name_server(self, reply: &mut Reply<'_>) {
         let zone = self.zone;
         let Some(owner) = self.at else { return };
         let parts = [b"\x02ns", &owner.octets()[..]];
         let data = reply.record(Section::Answer, owner, types::NS, zone.ttl(), &parts);
-        if let Some(target) = data.and_then(Pointer::new) {
+        if let Some(target) = data
+            .and_then(Pointer::new)
+            .filter(|_| zone.has_default_name_server())
+        {
             additional_of_name_server(zone, target, reply);
         }
     }

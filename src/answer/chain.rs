@@ -13,7 +13,7 @@ use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
 use super::reply::{NXDOMAIN, Pointer, Reply, Section, types};
-use super::{Asked, statics};
+use super::{Asked, discovery, hosts, reverse, statics};
 
 /// Aliases of one answer that are followed.
 pub(super) const ALIASES_MAX: usize = 8;
@@ -56,7 +56,6 @@ pub(super) fn follow(
         qtype,
         apex: Apex { zone, at: apex_at },
     };
-    scratch.dnames.clear();
     let Step::Alias(target) = visit(first, asked, scratch, reply) else {
         return;
     };
@@ -83,7 +82,10 @@ pub(super) fn follow(
             qtype,
             apex: Apex { zone, at: None },
         };
+        let before = reply.mark();
         match visit(here, asked, scratch, reply) {
+            // One more than are followed: the resolver asks for that name itself.
+            Step::Alias(_) if count == ALIASES_MAX => return reply.back_to(before),
             Step::Alias(next) => target = next,
             Step::Done(_) | Step::Referred => return,
         }
@@ -93,14 +95,15 @@ pub(super) fn follow(
 /// Answers one name, and signals what it says if it is the last.
 #[inline]
 fn visit(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
-    let before = reply.count(Section::Answer);
+    let before = (reply.count(Section::Answer), scratch.left_out);
     let step = name(here, asked, scratch, reply);
     if let Step::Done(verdict) = step {
         if verdict == Verdict::NxDomain {
             reply.set_rcode(NXDOMAIN);
         }
         // Records that exist but did not fit are no negative answer.
-        if reply.count(Section::Answer) == before && !reply.is_truncated() {
+        let after = (reply.count(Section::Answer), scratch.left_out);
+        if after == before && !reply.is_truncated() {
             here.apex.negative(reply, scratch);
         }
     }
@@ -143,11 +146,30 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             let is_srv = matches!(qtype, types::SRV | types::ANY);
             records::port_of_tag(context(service), bearers, port, is_srv, reply, scratch)
         }
+        Found::Type(protocol, own) => discovery::at_type(here, protocol, own, asked, scratch, reply),
+        Found::Instance(service, member, ports) => {
+            discovery::at_instance(context(service), member, ports, qtype, scratch, reply);
+            Verdict::NoData
+        }
+        Found::ServiceTypes => {
+            discovery::service_types(here, asked, scratch, reply);
+            Verdict::NoData
+        }
+        Found::BrowsingDomain => {
+            discovery::browsing_domain(here, asked, scratch, reply);
+            Verdict::NoData
+        }
         Found::NameServer => {
             name_server_host(zone, qtype, owner, reply);
             Verdict::NoData
         }
-        Found::Apex => return statics::apex(here, asked, scratch, reply),
+        Found::Apex => {
+            return match reverse::at_apex(here) {
+                Some(hosts) => reverse::answer(here, hosts, asked, scratch, reply),
+                None => statics::apex(here, asked, scratch, reply),
+            };
+        }
+        Found::Address(hosts) => return reverse::answer(here, hosts, asked, scratch, reply),
         found @ (Found::Between | Found::Missing) => {
             let exists = matches!(found, Found::Between);
             return match zone.contents() {
@@ -157,10 +179,13 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             };
         }
     };
-    if reply.count(Section::Answer) == before
-        && !reply.is_truncated()
-        && let Some(contents) = zone.contents()
-    {
+    if reply.count(Section::Answer) == before && !reply.is_truncated() {
+        if let Some(hosts) = reverse::beside(here) {
+            return reverse::answer(here, hosts, asked, scratch, reply);
+        }
+        let Some(contents) = zone.contents() else {
+            return Step::Done(verdict);
+        };
         return statics::beside(here, contents, verdict, asked, scratch, reply);
     }
     Step::Done(verdict)
@@ -194,12 +219,12 @@ fn host(context: Context<'_>, member: usize, qtype: u16, reply: &mut Reply<'_>, 
     let service: &ServiceView = context.service;
     let has_v4 = !service.member_at(member).v4.is_empty();
     match qtype {
-        types::A => records::host_addresses(context, Family::V4, member, reply, scratch),
-        types::AAAA => records::host_addresses(context, Family::V6, member, reply, scratch),
-        types::ANY if has_v4 => records::host_addresses(context, Family::V4, member, reply, scratch),
-        types::ANY => records::host_addresses(context, Family::V6, member, reply, scratch),
-        types::SRV => records::host_services(context, member, reply, scratch),
-        types::TXT => records::host_text(context, member, reply, scratch),
+        types::A => hosts::host_addresses(context, Family::V4, member, reply, scratch),
+        types::AAAA => hosts::host_addresses(context, Family::V6, member, reply, scratch),
+        types::ANY if has_v4 => hosts::host_addresses(context, Family::V4, member, reply, scratch),
+        types::ANY => hosts::host_addresses(context, Family::V6, member, reply, scratch),
+        types::SRV => hosts::host_services(context, member, reply, scratch),
+        types::TXT => hosts::host_text(context, member, reply, scratch),
         _ => {}
     }
 }

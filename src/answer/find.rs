@@ -1,10 +1,12 @@
 //! Zone and name: what a question's name stands for.
 
 use crate::catalog::Protocol;
-use crate::view::{Range, Selection, ServiceView, Services, Snapshot, ZoneView};
+use crate::catalog::reverse::Hosts;
+use crate::view::{Range, Selection, ServiceView, Services, Snapshot, TypePorts, ZoneView};
 
 use super::name::Folded;
 use super::reply::types;
+use super::reverse;
 
 /// What a name stands for in its zone.
 pub(super) enum Found<'a> {
@@ -20,10 +22,21 @@ pub(super) enum Found<'a> {
     Host(&'a ServiceView, usize),
     /// `web.Z` or `canary.web.Z`.
     Selection(&'a ServiceView, &'a Selection),
-    /// `_web._tcp.Z` or `_http._tcp.web.Z`.
+    /// `_http._tcp.web.Z`.
     Services(&'a ServiceView, &'a Services),
     /// `_http._tcp.canary.web.Z`: the bearers of the tag, and the number of the port's name.
     PortOfTag(&'a ServiceView, Range, u32),
+    /// The reverse name of an address that instances have.
+    Address(Hosts<'a>),
+    /// `_web._tcp.Z`: what the service of that name selects, and the service type of that name; one of them may be
+    /// missing.
+    Type(Protocol, Option<(&'a ServiceView, &'a Services)>),
+    /// `web-1@web._http._tcp.Z`: a member, and its ports of the type.
+    Instance(&'a ServiceView, usize, TypePorts),
+    /// `_services._dns-sd._udp.Z`.
+    ServiceTypes,
+    /// `b._dns-sd._udp.Z`.
+    BrowsingDomain,
 }
 
 /// The longest zone that matches. At most one look-up for each number of labels that a zone has. DS of an apex belongs
@@ -61,28 +74,50 @@ pub(super) fn ancestor<'z>(zone: &'z ZoneView, name: &Folded, depth: usize) -> F
     } else {
         None
     };
-    found.unwrap_or_else(|| {
-        if zone.is_between(name.below(zone.labels(), depth)) {
-            Found::Between
-        } else {
-            Found::Missing
-        }
-    })
+    found
+        .or_else(|| reverse::found(zone, depth, label))
+        .unwrap_or_else(|| {
+            if zone.is_between(name.below(zone.labels(), depth)) {
+                Found::Between
+            } else {
+                Found::Missing
+            }
+        })
 }
 
-/// `_tcp.Z` and below: the form of RFC 2782.
+/// `_tcp.Z` and below: the form of RFC 2782, and service types (RFC 6763 §4).
 fn beside_services<'z, 'n>(
     zone: &'z ZoneView,
     protocol: Protocol,
     depth: usize,
     label: impl Fn(usize) -> &'n [u8],
 ) -> Option<Found<'z>> {
+    // Where browsing begins; `_udp.Z` and `_dns-sd._udp.Z` stand above it.
+    let is_browsed = |octets: &[u8]| protocol == Protocol::Udp && octets == b"_dns-sd" && zone.has_types();
     match depth {
-        1 => zone.has_protocol(protocol).then_some(Found::Between),
-        2 => {
-            let service = zone.service(label(2).strip_prefix(b"_")?)?;
-            Some(Found::Services(service, service.protocol(protocol)?))
+        1 => {
+            let exists = zone.has_protocol(protocol) || (protocol == Protocol::Udp && zone.has_types());
+            exists.then_some(Found::Between)
         }
+        2 => {
+            let name = label(2).strip_prefix(b"_")?;
+            let own = zone.service(name);
+            let own = own.and_then(|service| Some((service, service.protocol(protocol)?)));
+            if own.is_some() || zone.knows_type(name, protocol) {
+                Some(Found::Type(protocol, own))
+            } else {
+                is_browsed(label(2)).then_some(Found::Between)
+            }
+        }
+        3 => match label(3) {
+            b"_services" if is_browsed(label(2)) => Some(Found::ServiceTypes),
+            b"b" if is_browsed(label(2)) => Some(Found::BrowsingDomain),
+            instance => {
+                let name = label(2).strip_prefix(b"_")?;
+                let (service, member, ports) = zone.browsed_instance(instance, name, protocol)?;
+                Some(Found::Instance(service, member, ports))
+            }
+        },
         _ => None,
     }
 }

@@ -46,6 +46,19 @@ pub mod ede {
     pub const NOT_AUTHORITATIVE: u16 = 20;
     /// The operation, class or type is not supported.
     pub const NOT_SUPPORTED: u16 = 21;
+
+    /// Octets of the longest text.
+    pub const TEXT_OCTETS_MAX: usize = 32;
+
+    /// What a person reads beside the code (RFC 8914 §2).
+    pub const fn text(code: u16) -> &'static str {
+        match code {
+            PROHIBITED => "transfers are not allowed",
+            NOT_AUTHORITATIVE => "not in a zone of this server",
+            NOT_SUPPORTED => "no such operation, class or type",
+            _ => "",
+        }
+    }
 }
 
 const OPCODE_QUERY: u8 = 0;
@@ -272,7 +285,13 @@ impl<'a> Survey<'a> {
     fn walk(&mut self, packet: &'a [u8], header: &Header) -> Option<usize> {
         let mut at = HEADER_OCTETS;
         for _ in 0..header.questions {
-            let entry = Entry::read(packet, at)?;
+            let Some(entry) = Entry::read(packet, at) else {
+                // A name with a pointer is no question's, but what comes after it can still be read: an OPT there is
+                // answered with one (RFC 6891 §6.1.1).
+                self.malformed = true;
+                at = skip_owner(packet, at)? + 4;
+                continue;
+            };
             at = entry.end;
             if header.questions == 1 {
                 self.question = Some(entry);

@@ -7,13 +7,16 @@
 mod additional;
 mod apex;
 mod chain;
+mod discovery;
 mod find;
 pub mod gate;
+mod hosts;
 mod name;
 mod names;
 mod order;
 mod records;
 mod reply;
+mod reverse;
 mod statics;
 pub mod stream;
 

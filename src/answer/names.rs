@@ -149,8 +149,20 @@ impl Names {
     }
 }
 
+/// Where the name at `at` in our own message ends: after its root, or after the pointer that goes on elsewhere.
+pub(super) fn end(message: &[u8], mut at: usize) -> Option<usize> {
+    for _ in 0..=LABELS_MAX {
+        match *message.get(at)? {
+            0 => return Some(at + 1),
+            0xc0.. => return Some(at + 2),
+            octets => at += 1 + usize::from(octets),
+        }
+    }
+    None
+}
+
 /// Whether the name at `at` in our own message, pointers followed, is `name`, without regard to case.
-fn is_same(message: &[u8], mut at: usize, name: &[u8]) -> bool {
+pub(super) fn is_same(message: &[u8], mut at: usize, name: &[u8]) -> bool {
     let mut rest = name;
     // Each turn goes past a label or follows a pointer between two labels.
     for _ in 0..2 * LABELS_MAX {

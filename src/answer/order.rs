@@ -8,7 +8,6 @@
 use crate::catalog::limits::{ADDRESSES_MAX, INSTANCES_MAX, PORTS_MAX};
 use crate::view::{ServiceView, ring};
 
-use super::chain::ALIASES_MAX;
 use super::names::Names;
 use super::reply::RECORD_HEAD_OCTETS;
 
@@ -41,8 +40,6 @@ pub struct Scratch {
     pub(super) gathered: Vec<u32>,
     /// Names in the message under way.
     pub(super) names: Names,
-    /// Hashes of the owners of the DNAMEs in the message under way.
-    pub(super) dnames: Vec<u64>,
     /// Answers that not even 65,535 octets held whole.
     pub left_out: u64,
 }
@@ -57,7 +54,6 @@ impl Scratch {
             seen: vec![0; ADDRESSES_MAX * INSTANCES_MAX / 64],
             gathered: Vec::with_capacity(PORTS_MAX * INSTANCES_MAX),
             names: Names::new(),
-            dnames: Vec::with_capacity(ALIASES_MAX + 1),
             left_out: 0,
         }
     }

@@ -10,7 +10,7 @@ use super::{Asked, Transport};
 /// At most so many SRV targets of an answer bring additional records.
 const ADDITIONAL_TARGETS_MAX: usize = 32;
 /// Octets of an SRV record's data before its target (RFC 2782).
-const SRV_FIXED_OCTETS: usize = 6;
+pub(super) const SRV_FIXED_OCTETS: usize = 6;
 
 /// A service in its zone, asked under some circumstances.
 #[derive(Clone, Copy)]
@@ -23,7 +23,8 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    fn ttl(&self) -> u32 {
+    /// Of the service's records.
+    pub(super) fn ttl(&self) -> u32 {
         self.zone.service_ttl(self.service)
     }
 
@@ -40,7 +41,7 @@ impl Context<'_> {
     }
 
     /// Notes that records did not fit: TC on UDP, a count where even TCP holds no more.
-    fn cut(&self, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+    pub(super) fn cut(&self, reply: &mut Reply<'_>, scratch: &mut Scratch) {
         match self.asked.transport {
             Transport::Udp => reply.truncate(),
             Transport::Tcp => scratch.left_out += 1,
@@ -77,7 +78,7 @@ pub(super) enum Family {
 
 impl Family {
     /// Appends the address of that number; whether it fit.
-    fn write(
+    pub(super) fn write(
         self,
         context: Context<'_>,
         number: u32,
@@ -98,7 +99,8 @@ impl Family {
         service.address_counts()[self as usize]
     }
 
-    fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
+    /// The numbers of a member's addresses.
+    pub(super) fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
         let member = service.member_at(member);
         service.list(match self {
             Self::V4 => member.v4,
@@ -265,22 +267,12 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
     let bounds = context.bounds(reply);
     let cut = arrange(&choice, &bounds, scratch);
     let ttl = context.ttl();
-    let service_octets = [service.label().len() as u8];
     // Targets for Additional, each once: the member, and where its name stands.
     let mut targets = [(0u16, 0usize); ADDITIONAL_TARGETS_MAX];
     let mut targets_len = 0;
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
-        let member = service.member_at(usize::from(port.member));
-        let mut fixed = [0; SRV_FIXED_OCTETS + 1];
-        fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
-        fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
-        fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
-        fixed[6] = port.label_octets;
-        let id = service.id_of(&port);
-        // The target is never compressed (RFC 2782).
-        let parts = [&fixed[..], id, &service_octets, service.label(), apex];
-        let data = reply.record(Section::Answer, context.owner, types::SRV, ttl, &parts);
+        let data = service_record(context, Section::Answer, ttl, &port, reply);
         let Some(data) = data else { break };
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]
@@ -304,21 +296,49 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
     }
 }
 
+/// Appends the SRV record of a port, and returns where its data begins; nothing if it does not fit.
+#[inline(always)]
+pub(super) fn service_record(
+    context: Context<'_>,
+    section: Section,
+    ttl: u32,
+    port: &PortView,
+    reply: &mut Reply<'_>,
+) -> Option<usize> {
+    let service = context.service;
+    let member = service.member_at(usize::from(port.member));
+    let mut fixed = [0; SRV_FIXED_OCTETS + 1];
+    fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
+    fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
+    fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
+    fixed[6] = port.label_octets;
+    let id = service.id_of(port);
+    let service_octets = [service.label().len() as u8];
+    // The target is never compressed (RFC 2782).
+    let parts = [
+        &fixed[..],
+        id,
+        &service_octets,
+        service.label(),
+        context.zone.apex(),
+    ];
+    reply.record(section, context.owner, types::SRV, ttl, &parts)
+}
+
 /// Adds an RRset of a target whole or not at all: half of one would be taken for the whole (RFC 2181 §5).
-fn additional(context: Context<'_>, family: Family, member: usize, owner: Pointer, reply: &mut Reply<'_>) {
+pub(super) fn additional(
+    context: Context<'_>,
+    family: Family,
+    member: usize,
+    owner: Pointer,
+    reply: &mut Reply<'_>,
+) {
     let numbers = family.of_member(context.service, member);
     if numbers.len() * family.record_octets() > reply.room() {
         return;
     }
     for number in numbers {
         family.write(context, *number, Section::Additional, owner, reply);
-    }
-}
-
-/// Adds the addresses of a host name, which stands at the context's owner.
-pub(super) fn additional_of_host(context: Context<'_>, member: usize, reply: &mut Reply<'_>) {
-    for family in [Family::V4, Family::V6] {
-        additional(context, family, member, context.owner, reply);
     }
 }
 
@@ -375,57 +395,4 @@ pub(super) fn port_of_tag(
     }
     scratch.gathered = entries;
     verdict
-}
-
-/// Answers SRV of a host name: its answered ports, whatever its selections do.
-pub(super) fn host_services(
-    context: Context<'_>,
-    member: usize,
-    reply: &mut Reply<'_>,
-    scratch: &mut Scratch,
-) {
-    let mut entries = std::mem::take(&mut scratch.gathered);
-    entries.clear();
-    for (at, port) in context.service.ports_of(member) {
-        // Two names of one number are one record.
-        let is_new = |entry: &u32| context.service.port_at(*entry).number != port.number;
-        if port.answered && entries.iter().all(is_new) {
-            entries.push(at);
-        }
-    }
-    services(context, &entries, reply, scratch);
-    scratch.gathered = entries;
-}
-
-/// Answers A or AAAA of a host name, in the order they were registered.
-pub(super) fn host_addresses(
-    context: Context<'_>,
-    family: Family,
-    member: usize,
-    reply: &mut Reply<'_>,
-    scratch: &mut Scratch,
-) {
-    for number in family.of_member(context.service, member) {
-        if !family.write(context, *number, Section::Answer, context.owner, reply) {
-            context.cut(reply, scratch);
-            return;
-        }
-    }
-}
-
-/// Answers TXT of a host name: one record of its `meta`, which fits or not.
-pub(super) fn host_text(context: Context<'_>, member: usize, reply: &mut Reply<'_>, scratch: &mut Scratch) {
-    let instance = &context.service.service().instances[member];
-    let octets: usize = instance
-        .txt_strings()
-        .map(|(key, value)| key.len() + value.len() + 2)
-        .sum();
-    if octets == 0 {
-        return;
-    }
-    if octets + RECORD_HEAD_OCTETS > reply.room() {
-        context.cut(reply, scratch);
-        return;
-    }
-    reply.text(context.owner, context.ttl(), octets, instance.txt_strings());
 }

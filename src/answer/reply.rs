@@ -3,7 +3,7 @@
 use crate::catalog::contents::name_at;
 
 use super::gate::{HEADER_OCTETS, OPT_OCTETS, Question, write_opt};
-use super::names::Names;
+use super::names::{self, Names};
 
 pub(super) use crate::catalog::contents::types;
 
@@ -61,6 +61,8 @@ pub(super) const RECORD_HEAD_OCTETS: usize = 12;
 pub(super) struct Reply<'b> {
     out: &'b mut [u8],
     at: usize,
+    /// Where the question ends.
+    records_at: usize,
     limit: usize,
     counts: [u16; 3],
     rcode: u16,
@@ -82,6 +84,7 @@ impl<'b> Reply<'b> {
         Some(Self {
             out,
             at: question.end,
+            records_at: question.end,
             limit,
             counts: [0; 3],
             rcode: 0,
@@ -160,6 +163,7 @@ impl<'b> Reply<'b> {
     /// Appends a TXT record of `key=value` strings, `octets` of data in all, which have room.
     pub(super) fn text<'t>(
         &mut self,
+        section: Section,
         owner: Pointer,
         ttl: u32,
         octets: usize,
@@ -178,7 +182,7 @@ impl<'b> Reply<'b> {
             self.push(b"=");
             self.push(value.as_bytes());
         }
-        self.counts[Section::Answer as usize] += 1;
+        self.counts[section as usize] += 1;
     }
 
     #[inline]
@@ -267,6 +271,26 @@ impl<'b> Reply<'b> {
         }
         self.push(octets);
         Some(())
+    }
+
+    /// Whether the answer so far has a record of that owner, in wire form, and type.
+    pub(super) fn has_answer(&self, owner: &[u8], rtype: u16) -> bool {
+        let message = self.message();
+        let mut at = self.records_at;
+        for _ in 0..self.count(Section::Answer) {
+            let is_owner = names::is_same(message, at, owner);
+            let Some(head) = names::end(message, at)
+                .and_then(|end| message.get(end..)?.first_chunk::<10>().map(|head| (end, head)))
+            else {
+                return false;
+            };
+            let (end, head) = head;
+            if is_owner && u16::from_be_bytes([head[0], head[1]]) == rtype {
+                return true;
+            }
+            at = end + head.len() + usize::from(u16::from_be_bytes([head[8], head[9]]));
+        }
+        false
     }
 
     /// A pointer to `name`, if it stands in the message.

@@ -3,8 +3,6 @@
 //! A name is walked down from the apex, one look-up for each label, until it ends, is delegated, or is not there: so
 //! a name of many labels that do not exist costs one look-up. Nothing is scanned.
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use crate::catalog::contents::{Contents, Node, RRset};
 
 use super::apex::Apex;
@@ -60,7 +58,10 @@ pub(super) fn apex(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: 
         types::SOA | types::ANY => apex.soa(reply, scratch),
         qtype => match contents.map(Contents::apex) {
             Some(node) if node.rrset(qtype).is_some() => return at(here, node, asked, scratch, reply),
-            _ if qtype == types::NS => apex.name_server(reply),
+            _ if qtype == types::NS => {
+                apex.name_server(reply);
+                additional::of_default_name_server(here, scratch, reply);
+            }
             _ => {}
         },
     }
@@ -175,7 +176,7 @@ fn answer(
 }
 
 /// Notes that records did not fit: TC on UDP, a count where even TCP holds no more.
-fn cut(asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) {
+pub(super) fn cut(asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) {
     match asked.transport {
         Transport::Udp => reply.truncate(),
         Transport::Tcp => scratch.left_out += 1,
@@ -232,18 +233,16 @@ fn dname(
     let labels = here.zone.labels() + depth;
     let names = &mut scratch.names;
     let owner = here.name.suffix(labels);
-    // A chain may come by again, and an RRset stands in an answer once (RFC 2181 §5).
-    let hash = xxh3_64(owner);
-    if !scratch.dnames.contains(&hash) {
-        let head = (types::DNAME, ttl);
-        if reply
-            .static_record(names, Section::Answer, Owner::Name(owner), head, target)
+    // Where aliases led back to it, it stands there already (RFC 2181 §5).
+    let is_there = reply.has_answer(owner, types::DNAME);
+    let owner = Owner::Name(owner);
+    if !is_there
+        && reply
+            .static_record(names, Section::Answer, owner, (types::DNAME, ttl), target)
             .is_none()
-        {
-            reply.truncate();
-            return done;
-        }
-        scratch.dnames.push(hash);
+    {
+        reply.truncate();
+        return done;
     }
     let prefix = here.name.below(labels, here.name.labels() - labels);
     let mut name = [0; NAME_OCTETS_MAX];

@@ -5,6 +5,7 @@
 //! the same way. The rule is one, and asked from both sides: when a service gets a name, and when a zone file comes.
 
 use super::contents::{Contents, text, types};
+use super::discovery::{InstanceLabel, type_of};
 use super::instance::{Instance, Protocol};
 use super::limits::NAME_OCTETS_MAX;
 use super::service::{KnownName, Service};
@@ -68,6 +69,16 @@ const OWN_OF_HOST: [u16; 8] = [
 /// name, if there is one.
 const OWN_OF_LIST: [u16; 5] = [types::PTR, types::CNAME, types::DNAME, types::NS, types::DS];
 
+/// What no static record may be at an instance's name there.
+const OWN_OF_BROWSED: [u16; 6] = [
+    types::SRV,
+    types::TXT,
+    types::CNAME,
+    types::DNAME,
+    types::NS,
+    types::DS,
+];
+
 /// The first clash between `contents` and the names that `service` is known by. Of the host names, those of
 /// `instances`: whoever registers one instance need not look at all.
 pub(super) fn clash<'i>(
@@ -89,6 +100,14 @@ impl Judge<'_> {
         instances: impl Iterator<Item = &'i Instance>,
     ) -> Result<(), Clash> {
         let label = service.name.as_str();
+        let protocols = Protocol::ALL.map(protocol_label);
+        let has_below = self.has(&[label]);
+        let is_apart = !has_below && !protocols.iter().any(|protocol| self.has(&[protocol]));
+        if is_apart && !self.contents.apex().has_dname() {
+            // A name that the file does not have has nothing below it: so it is with most services.
+            return Ok(());
+        }
+        let instances: Vec<&Instance> = instances.collect();
         let names = service.known_names();
         let ports = || {
             names.iter().filter_map(|name| match name {
@@ -103,16 +122,17 @@ impl Judge<'_> {
             }
         }
         for (port, protocol) in ports() {
-            let service_type = if port.is_main() { label } else { port.as_str() };
-            if service_type.len() <= SERVICE_TYPE_OCTETS_MAX {
-                self.name(
-                    &[&format!("_{service_type}"), protocol_label(protocol)],
-                    &OWN_OF_LIST,
-                )?;
+            if let Some(service_type) = type_of(&service.name, port) {
+                let owner = [&format!("_{service_type}"), protocol_label(protocol)];
+                self.name(&owner, &OWN_OF_LIST)?;
+                self.name(&["_services", "_dns-sd", "_udp"], &OWN_OF_LIST)?;
+                self.name(&["b", "_dns-sd", "_udp"], &OWN_OF_LIST)?;
             }
         }
-        // Below a name that the file does not have, it has nothing.
-        if !self.has(&[label]) {
+        for instance in &instances {
+            self.browsed(service, instance)?;
+        }
+        if !has_below {
             return Ok(());
         }
         for instance in instances {
@@ -129,6 +149,22 @@ impl Judge<'_> {
                     let name = [&format!("_{port}"), protocol_label(protocol), tag.as_str(), label];
                     self.name(&name, &OWN)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges the names by which an instance is browsed for, whether its ports are answered now or not.
+    fn browsed(&self, service: &Service, instance: &Instance) -> Result<(), Clash> {
+        let label = InstanceLabel::of(instance.id.as_str().as_bytes(), service.name.as_str().as_bytes());
+        let label = String::from_utf8_lossy(label.octets());
+        for port in &instance.ports {
+            let Some(service_type) = type_of(&service.name, &port.name) else {
+                continue;
+            };
+            let (service_type, protocol) = (format!("_{service_type}"), protocol_label(port.protocol));
+            if self.has(&[&service_type, protocol]) {
+                self.name(&[&label, &service_type, protocol], &OWN_OF_BROWSED)?;
             }
         }
         Ok(())
@@ -170,9 +206,6 @@ impl Judge<'_> {
         Ok(())
     }
 }
-
-/// Octets of the longest service type (RFC 6335 §5.1): a longer name has no place in DNS-SD.
-const SERVICE_TYPE_OCTETS_MAX: usize = 15;
 
 fn protocol_label(protocol: Protocol) -> &'static str {
     match protocol {

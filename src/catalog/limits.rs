@@ -21,6 +21,8 @@ pub const META_MAX: usize = 64;
 pub const LABEL_OCTETS_MAX: usize = 63;
 /// Octets of a port's name: its DNS label has an underscore before it.
 pub const PORT_NAME_OCTETS_MAX: usize = 62;
+/// Octets of a service type without its underscore (RFC 6335 §5.1): a longer one is not browsed for.
+pub const TYPE_OCTETS_MAX: usize = 15;
 /// Octets of a name on the wire, with the length octets and the root (RFC 1035 §2.3.4).
 pub const NAME_OCTETS_MAX: usize = 255;
 /// Octets of a tag.

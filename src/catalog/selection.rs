@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::discovery;
 use super::health::Status;
 use super::instance::{Instance, Port, Protocol, Tag};
 use super::name::{InstanceId, PortName};
@@ -156,6 +157,7 @@ pub fn records_differ(old: Option<(&Service, OnEmpty, Ttl)>, new: Option<(&Servi
             old.instances.len() != new.instances.len()
                 || (old_ttl != new_ttl && !old.instances.is_empty())
                 || changed(old, new).any(|(old, new)| hosts_differ(old, new))
+                || discoveries_differ(old, new)
                 || selections_differ(old, new, old_policy)
                 // All that a policy decides is whether the selections without an answerable instance have records.
                 || ((old_policy == OnEmpty::All) != (new_policy == OnEmpty::All) && fails_open(new))
@@ -184,6 +186,13 @@ fn hosts_differ(old: &Instance, new: &Instance) -> bool {
         || addresses(old) != addresses(new)
         || ports(old) != ports(new)
         || !old.txt_strings().eq(new.txt_strings())
+}
+
+/// Whether what browsing finds differs (RFC 6763), where the host names' records are the same. A selection that fails
+/// open may still show a port that is no longer found, and of two names of one number one may be answered no more.
+fn discoveries_differ(old: &Service, new: &Service) -> bool {
+    let found = |service, instance| discovery::answered(service, instance).collect::<BTreeSet<_>>();
+    changed(old, new).any(|(before, after)| found(old, before) != found(new, after))
 }
 
 /// Whether a selection's records differ, where the host names' are the same. Only the names that a changed instance

@@ -13,6 +13,7 @@ use super::change::{Effect, Image, InstanceKey, Kind, Operation, Precondition, R
 use super::instance::Instance;
 use super::limits::LINGERING_MAX;
 use super::name::{InstanceId, ServiceName, ZoneName};
+use super::reverse::ReverseZones;
 use super::selection::records_differ;
 use super::service::{KnownName, Lingering, Service};
 use super::settings::Base;
@@ -27,11 +28,32 @@ pub struct State {
     pub zones: OrdMap<ZoneName, Arc<Zone>>,
     /// The last serials of zones that were deleted.
     pub retired: OrdMap<ZoneName, u32>,
-    /// What the flags of this server give to a zone that is made while there is no other. It is not stored.
+    /// What the flags of this server give to a zone that is made. It is not stored.
     pub base: Base,
+    /// Which of the zones are reverse zones.
+    pub reverse: ReverseZones,
 }
 
 impl State {
+    /// The catalog as it was stored: what follows from its zones is brought in.
+    pub fn loaded(index: u64, zones: OrdMap<ZoneName, Arc<Zone>>, retired: OrdMap<ZoneName, u32>) -> Self {
+        let reverse = ReverseZones::of(zones.keys());
+        let mut state = Self {
+            index,
+            zones,
+            retired,
+            base: Base::default(),
+            reverse,
+        };
+        let built = state.reverse.build(state.zones.values());
+        for (name, reverse) in state.reverse.names().zip(built) {
+            if let Some(zone) = state.zones.get_mut(name) {
+                Arc::make_mut(zone).reverse = Some(reverse);
+            }
+        }
+        state
+    }
+
     /// Makes `operation` at the time `now`, or nothing.
     ///
     /// # Errors

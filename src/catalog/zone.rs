@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use super::contents::{Contents, Node, types};
 use super::limits::FORGET_AFTER_DEFAULT;
 use super::name::{ServiceName, ZoneName};
+use super::reverse::Reverse;
 use super::service::Service;
 use super::settings::{Base, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
 
@@ -38,6 +39,8 @@ pub struct Zone {
     pub file: Option<u128>,
     /// The records of that file.
     pub contents: Option<Arc<Contents>>,
+    /// The addresses of instances that it has PTR for, if it is a reverse zone.
+    pub reverse: Option<Reverse>,
     /// Its services.
     pub services: OrdMap<ServiceName, Arc<Service>>,
     /// When it was created.
@@ -73,11 +76,16 @@ impl Zone {
     }
 
     /// Whether `ns.<zone>` is its name server, with the addresses of [`Base`]: so it is while the zone file names no
-    /// other and has nothing at that name.
+    /// other and does not say itself where that one is.
     pub fn has_default_name_server(&self) -> bool {
         self.contents.as_ref().is_none_or(|contents| {
-            let is_empty = |node: Node<'_>| !node.has_records();
-            contents.apex().rrset(types::NS).is_none() && contents.node(NAME_SERVER_WIRE).is_none_or(is_empty)
+            let leads_nowhere = |node: Node<'_>| {
+                !node
+                    .rrsets()
+                    .any(|rrset| matches!(rrset.rtype, types::A | types::AAAA | types::CNAME | types::NS))
+            };
+            contents.apex().rrset(types::NS).is_none()
+                && contents.node(NAME_SERVER_WIRE).is_none_or(leads_nowhere)
         })
     }
 

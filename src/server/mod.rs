@@ -79,8 +79,8 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     // Before the catalog is opened: what is wrong in them is a fault of usage, and leaves nothing behind.
     let (zone_files, files) = match &config.zone_files {
         Some(dir) => {
-            let dir = dir.clone();
-            let (zone_files, files) = tokio::task::spawn_blocking(move || ZoneFiles::open(&dir))
+            let (dir, clock) = (dir.clone(), clock.clone());
+            let (zone_files, files) = tokio::task::spawn_blocking(move || ZoneFiles::open(&dir, clock))
                 .await
                 .expect("reading zone files does not panic")
                 .map_err(|errors| Error::Usage(format!("--zones: zone files are wrong:\n{errors}")))?;

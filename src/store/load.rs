@@ -14,7 +14,7 @@ use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::catalog::{
-    Base, Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
+    Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
 };
 
 use super::Identity;
@@ -69,12 +69,7 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
     }
     let zones = zones.into_iter().map(|zone| (zone.name.clone(), Arc::new(zone)));
     Ok(Loaded {
-        state: State {
-            index,
-            zones: zones.collect(),
-            retired: serials,
-            base: Base::default(),
-        },
+        state: State::loaded(index, zones.collect(), serials),
         identity,
         tallies,
     })

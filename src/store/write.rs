@@ -320,6 +320,9 @@ fn touched(batch: &Batch<'_>) -> Touched {
     let mut zones = Touched::new();
     for entry in batch.entries {
         let record = &entry.record;
+        for (zone, _) in &record.serials {
+            zones.entry(zone.clone()).or_default();
+        }
         let services = zones.entry(record.zone.clone()).or_default();
         if let Some(service) = &record.service {
             services

@@ -11,6 +11,7 @@ use crate::catalog::{Instance, KnownName, PortName, Protocol, Service, TagLabel}
 use super::service::{
     Addresses, Member, PortView, Range, Sections, Selection, ServiceView, Services, Standing, ring,
 };
+use super::types::Browsed;
 
 impl ServiceView {
     /// Lays out `service`.
@@ -77,7 +78,7 @@ impl ServiceView {
             ports: section(&mut ports.iter().flat_map(PortView::pack)),
             ids: section(&mut words(&ids)),
         };
-        Self {
+        let mut view = Self {
             label: service.name.clone(),
             ttl: service.settings.ttl.map(|ttl| ttl.seconds()),
             answer_limit: service.settings.answer_limit,
@@ -86,11 +87,14 @@ impl ServiceView {
             words: lists.into(),
             own,
             only_protocol,
+            browsed: Browsed::default(),
             protocols: protocols.into(),
             port_names,
             tags,
             service,
-        }
+        };
+        view.browsed = Browsed::of(&view);
+        view
     }
 }
 

@@ -4,9 +4,12 @@
 //! services that changed, and publishes it with one swap; a reader takes no lock and keeps what it holds. Nothing
 //! here knows SQLite, sockets or JSON. `docs/design/view.md` says what else was considered.
 
+mod discovery;
 mod encode;
+mod ordered;
 mod packed;
 mod service;
+mod types;
 mod zone;
 
 use std::collections::BTreeSet;
@@ -20,6 +23,7 @@ use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 pub use service::{
     AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
 };
+pub use types::TypePorts;
 pub use zone::ZoneView;
 
 type Zones = imbl::GenericHashMap<Vec<u8>, Arc<ZoneView>, foldhash::fast::RandomState, DefaultSharedPtr>;
@@ -56,6 +60,8 @@ impl Snapshot {
         let mut zones_changed = false;
         for record in records {
             touched.insert((&record.zone, record.service.as_ref()));
+            // Another zone than the record's own has the reverse names of its addresses.
+            touched.extend(record.serials.iter().map(|(zone, _)| (zone, None)));
             if matches!(record.kind, Kind::Zone | Kind::ZoneFile) {
                 zones_changed |= record.before == Image::Absent || record.after == Image::Absent;
                 if record.after == Image::Absent {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::packed::{MEMBER_WORDS, PORT_WORDS};
+use super::types::Browsed;
 use crate::catalog::{OnEmpty, PortName, Protocol, Service, ServiceName, TagLabel};
 
 /// A part of a service's words.
@@ -207,6 +208,8 @@ pub struct ServiceView {
     pub(super) service: Arc<Service>,
     /// The only protocol there is, if asking for it is asking for all: most services have no other.
     pub(super) only_protocol: Option<Protocol>,
+    /// What the zone's index of service types must know of it.
+    pub(super) browsed: Browsed,
     /// Otherwise what stands behind each protocol.
     pub(super) protocols: Box<[(Protocol, Services)]>,
     pub(super) port_names: Box<[(PortName, Protocol, Services)]>,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::*;
 use crate::catalog::limits::PORTS_MAX;
 use crate::catalog::tests::fixture::*;
-use crate::catalog::{Change, Protocol};
+use crate::catalog::{Change, Protocol, Status};
 
 fn view(catalog: &Catalog, name: &str) -> ServiceView {
     ServiceView::new(Arc::new(catalog.service(name).clone()))
@@ -109,4 +109,39 @@ fn a_large_zone_is_laid_out_by_threads_as_by_one() {
     let view = snapshot.zone(&zone(ZONE).to_wire()).unwrap();
     assert!((0..9_000).all(|number| view.service(format!("s{number}").as_bytes()).is_some()));
     assert!(view.has_protocol(Protocol::Tcp));
+}
+
+#[test]
+fn a_change_that_ends_no_type_leaves_the_index_of_types_as_it_was() {
+    let mut catalog = Catalog::new();
+    let long = "a".repeat(63);
+    for id in ["a", "b", &long] {
+        catalog.register(&format!("{id}.web"), at("192.0.2.1").ports("main 80, http 81"));
+    }
+    let before = Snapshot::of(catalog.state.clone());
+    let apex = zone(ZONE).to_wire();
+    let after = |catalog: &mut Catalog, change: Change| {
+        let done = catalog.records.len();
+        catalog.make(change);
+        let after = before.after(catalog.state.clone(), catalog.records[done..].iter());
+        let index = |snapshot: &Snapshot| snapshot.zone(&apex).unwrap().discovery.clone();
+        Arc::ptr_eq(&index(&before), &index(&after))
+    };
+    let critical = |name: &str| report(name, None, Status::Critical, "");
+    assert!(after(&mut catalog, critical("a.web")), "b is still found");
+    assert!(after(&mut catalog, deregister("a.web")));
+    assert!(after(
+        &mut catalog,
+        register("c.web", at("192.0.2.1").ports("main 1, http 2"))
+    ));
+    let other = register("c.web", at("192.0.2.1").ports("main 1, other 2"));
+    assert!(!after(&mut catalog, other), "another type");
+}
+
+#[test]
+fn what_is_kept_for_browsing_does_not_make_a_service_larger() {
+    // It lies in the octets that alignment leaves unused after `only_protocol`.
+    use std::mem::offset_of;
+    let from = offset_of!(ServiceView, only_protocol);
+    assert_eq!(offset_of!(ServiceView, protocols), (from + 1).next_multiple_of(8));
 }

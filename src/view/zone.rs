@@ -5,14 +5,19 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::contents::{Contents, Soa};
+use crate::catalog::discovery::{InstanceLabel, hash_in};
+use crate::catalog::reverse::Reverse;
 use crate::catalog::{OnEmpty, Protocol, Zone, ZoneName};
 
+use super::discovery::Discovery;
 use super::service::ServiceView;
+use super::types::TypePorts;
 
 /// A service in a zone's set: found by its label.
 #[derive(Clone)]
@@ -54,6 +59,8 @@ pub struct ZoneView {
     protocols: [u32; 3],
     /// Names between the apex and zones below this one, on the wire without the apex: they exist, without records.
     between: Arc<HashSet<Vec<u8>>>,
+    /// What its services can be browsed for.
+    pub(super) discovery: Arc<Discovery>,
 }
 
 impl fmt::Debug for ZoneView {
@@ -77,6 +84,7 @@ impl ZoneView {
 
     /// Lays out a zone from services that are laid out already.
     pub(super) fn with_services(zone: &Arc<Zone>, services: impl Iterator<Item = Arc<ServiceView>>) -> Self {
+        let services: Vec<_> = services.collect();
         let mut view = Self {
             apex: zone.name.to_wire().into(),
             labels: zone.name.labels().count(),
@@ -84,9 +92,10 @@ impl ZoneView {
             services: Slots::default(),
             protocols: [0; 3],
             between: Arc::default(),
+            discovery: Arc::new(Discovery::of(&services)),
         };
         for service in services {
-            view.insert(service);
+            view.add(service);
         }
         view
     }
@@ -116,6 +125,98 @@ impl ZoneView {
         self.protocols[protocol as usize] > 0
     }
 
+    /// Whether a service knows a type that can be browsed for: `_services._dns-sd._udp.Z` exists while one does.
+    pub fn has_types(&self) -> bool {
+        self.discovery.has_types()
+    }
+
+    /// Whether a service knows a port whose name is the type `label`, which has no underscore. That it is a service's
+    /// own name, and its port `main` the type's, the service says.
+    pub fn knows_type(&self, label: &[u8], protocol: Protocol) -> bool {
+        self.discovery.knows(label, protocol)
+    }
+
+    /// Whether an instance of any type can be found.
+    pub fn has_instances(&self) -> bool {
+        self.discovery.has_instances()
+    }
+
+    /// Whether an instance of the type `label` can be found.
+    pub fn has_instances_of(&self, label: &[u8], protocol: Protocol) -> bool {
+        let own = self.service(label);
+        own.is_some_and(|service| !service.type_ports(label, protocol).is_empty())
+            || self.discovery.has_instances_of(label, protocol)
+    }
+
+    /// Gives each type of which an instance can be found, once, until one breaks.
+    pub fn walk_types<'z>(&'z self, each: &mut dyn FnMut(Protocol, &'z str) -> ControlFlow<()>) {
+        let _ = self.discovery.walk_types(each);
+    }
+
+    /// Gives each service with an answered port of the type `label`, until one breaks: that of this name first, the
+    /// others in order.
+    pub fn walk_type<'z>(
+        &'z self,
+        label: &[u8],
+        protocol: Protocol,
+        each: &mut dyn FnMut(&'z ServiceView, TypePorts) -> ControlFlow<()>,
+    ) {
+        let mut give = |service: &'z ServiceView| match service.type_ports(label, protocol) {
+            none if none.is_empty() => ControlFlow::Continue(()),
+            ports => each(service, ports),
+        };
+        if let Some(own) = self.service(label)
+            && give(own).is_break()
+        {
+            return;
+        }
+        let _ = self.discovery.walk_services(label, protocol, &mut |name| {
+            let name = name.as_str().as_bytes();
+            match self.service(name) {
+                Some(service) if name != label => give(service),
+                _ => ControlFlow::Continue(()),
+            }
+        });
+    }
+
+    /// The instance that is called `instance` below the type `label`: a service, the number of a member, and its ports
+    /// of the type.
+    pub fn browsed_instance(
+        &self,
+        instance: &[u8],
+        label: &[u8],
+        protocol: Protocol,
+    ) -> Option<(&ServiceView, usize, TypePorts)> {
+        let look_up = |id: &[u8], service: &[u8]| {
+            let service = self.service(service)?;
+            let ports = service.type_ports(label, protocol);
+            if ports.is_empty() {
+                return None;
+            }
+            let member = service.member(id)?;
+            let is_answered = service.ports_of(member).any(|(_, port)| ports.includes(&port));
+            is_answered.then_some((service, member, ports))
+        };
+        let mut parts = instance.splitn(2, |octet| *octet == b'@');
+        if let (Some(id), Some(service)) = (parts.next(), parts.next())
+            && let Some(found) = look_up(id, service)
+        {
+            return Some(found);
+        }
+        let mut found = None;
+        let _ = self.discovery.walk_cut(hash_in(instance)?, &mut |service, id| {
+            let (id, service) = (id.as_str().as_bytes(), service.as_str().as_bytes());
+            if InstanceLabel::of(id, service).octets() == instance {
+                found = look_up(id, service);
+            }
+            match found {
+                Some(_) => ControlFlow::Break(()),
+                None => ControlFlow::Continue(()),
+            }
+        });
+        found
+    }
+
     /// Whether a name of that relative form lies between the apex and a zone below it.
     pub fn is_between(&self, relative: &[u8]) -> bool {
         !self.between.is_empty() && self.between.contains(relative)
@@ -130,6 +231,12 @@ impl ZoneView {
     #[inline]
     pub fn contents(&self) -> Option<&Contents> {
         self.zone.contents.as_deref()
+    }
+
+    /// The addresses that it has PTR for, if it is a reverse zone.
+    #[inline]
+    pub fn reverse(&self) -> Option<&Reverse> {
+        self.zone.reverse.as_ref()
     }
 
     /// What its zone file says of the SOA.
@@ -184,19 +291,29 @@ impl ZoneView {
     }
 
     pub(super) fn insert(&mut self, service: Arc<ServiceView>) {
-        self.remove(service.label());
+        let old = self.take(service.label());
+        Discovery::change(&mut self.discovery, old.as_deref(), Some(&service));
+        self.add(service);
+    }
+
+    pub(super) fn remove(&mut self, label: &[u8]) {
+        let old = self.take(label);
+        Discovery::change(&mut self.discovery, old.as_deref(), None);
+    }
+
+    fn add(&mut self, service: Arc<ServiceView>) {
         for protocol in Protocol::ALL {
             self.protocols[protocol as usize] += u32::from(service.protocol(protocol).is_some());
         }
         self.services.insert(Slot(service), ());
     }
 
-    pub(super) fn remove(&mut self, label: &[u8]) {
-        if let Some((Slot(old), ())) = self.services.remove_with_key(label) {
-            for protocol in Protocol::ALL {
-                self.protocols[protocol as usize] -= u32::from(old.protocol(protocol).is_some());
-            }
+    fn take(&mut self, label: &[u8]) -> Option<Arc<ServiceView>> {
+        let (Slot(old), ()) = self.services.remove_with_key(label)?;
+        for protocol in Protocol::ALL {
+            self.protocols[protocol as usize] -= u32::from(old.protocol(protocol).is_some());
         }
+        Some(old)
     }
 
     pub(super) fn has_zones_below(&self) -> bool {

@@ -14,7 +14,7 @@ use code::{code_only, tokens};
 #[path = "house/code.rs"]
 mod code;
 #[path = "house/invariants.rs"]
-mod invariants;
+pub(crate) mod invariants;
 #[path = "house/order.rs"]
 mod order;
 

@@ -13,6 +13,12 @@ use crate::support::dns::{Message, Query, Type, ask};
 use crate::support::program::{Launch, Program, run};
 
 const ZONES: [&str; 2] = ["a.internal", "b.internal"];
+/// Zones that have the addresses; the second takes some from the first.
+const REVERSE: [&str; 3] = [
+    "192.in-addr.arpa",
+    "2.0.192.in-addr.arpa",
+    "8.b.d.0.1.0.0.2.ip6.arpa",
+];
 const SERVICES: [&str; 3] = ["web", "api", "db"];
 const IDS: [&str; 5] = ["i1", "i2", "i3", "v1", "main"];
 const TAGS: [&str; 4] = ["v1", "v2", "V2", "free text"];
@@ -29,6 +35,7 @@ fn registration(random: &mut Rng) -> Value {
     let addresses: BTreeSet<String> = (0..=random.usize(..3))
         .map(|_| match random.usize(..3) {
             0 => format!("2001:db8::{}", random.u8(..6)),
+            1 => format!("192.0.3.{}", random.u8(..3)),
             _ => format!("192.0.2.{}", random.u8(..6)),
         })
         .collect();
@@ -59,6 +66,20 @@ fn write(program: &Program, random: &mut Rng) {
         }
         settings
     };
+    if random.usize(..12) == 0 {
+        // Zones without services come and go, and addresses with them.
+        let path = format!("/v1/zones/{}", REVERSE[random.usize(..3)]);
+        let response = match random.usize(..3) {
+            0 => client.delete(&path),
+            _ => client.put(&path, &settings(random)),
+        };
+        assert!(
+            matches!(response.status, 200 | 201 | 204 | 404),
+            "{}",
+            response.status
+        );
+        return;
+    }
     let response = match random.usize(..24) {
         0 => client.put(&path, &settings(random)),
         1 => client.put(&format!("/v1/zones/{zone}"), &settings(random)),
@@ -124,6 +145,24 @@ fn names(zone: &str) -> Vec<String> {
     names
 }
 
+/// Every reverse name that any of the writes can make, those above them, and some that none can.
+fn reverse_names() -> Vec<String> {
+    let mut names: Vec<String> = REVERSE.map(str::to_string).to_vec();
+    for last in 0..8 {
+        names.push(format!("{last}.2.0.192.in-addr.arpa"));
+        names.push(format!("{last}.3.0.192.in-addr.arpa"));
+        let mut six = format!("{last}.{}8.b.d.0.1.0.0.2.ip6.arpa", "0.".repeat(23));
+        while six.len() > REVERSE[2].len() {
+            names.push(six.clone());
+            six = six.split_once('.').expect("labels").1.to_string();
+        }
+    }
+    names.extend(["3.0.192.in-addr.arpa", "0.192.in-addr.arpa"].map(str::to_string));
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Octets that the snapshot answers to a query from this machine over UDP.
 fn answered(snapshot: &Snapshot, scratch: &mut Scratch, out: &mut [u8], query: &Query) -> Message {
     let asked = Asked {
@@ -145,7 +184,11 @@ fn same_answers(program: &Program, names: &[String], told: &str) {
     let mut scratch = Scratch::seeded(1);
     let mut out = vec![0; 65_535];
     for name in names {
-        for rtype in [Type::A, Type::AAAA, Type::SRV, Type::TXT, Type::SOA, Type::ANY] {
+        let types = match name.ends_with(".arpa") {
+            true => &[Type::PTR, Type::SOA, Type::ANY][..],
+            false => &[Type::A, Type::AAAA, Type::SRV, Type::TXT, Type::SOA, Type::ANY],
+        };
+        for &rtype in types {
             let query = Query::new(name, rtype).edns(PAYLOAD);
             let running = ask(program.dns, &query);
             let anew = answered(&rebuilt, &mut scratch, &mut out, &query);
@@ -181,7 +224,11 @@ fn a_snapshot_from_the_file_answers_as_the_running_one() {
     } else {
         8
     };
-    let names: Vec<String> = ZONES.iter().flat_map(|zone| names(zone)).collect();
+    let names: Vec<String> = ZONES
+        .iter()
+        .flat_map(|zone| names(zone))
+        .chain(reverse_names())
+        .collect();
     let payload = PAYLOAD.to_string();
     let mut program = Launch::new()
         .arguments([
@@ -189,6 +236,8 @@ fn a_snapshot_from_the_file_answers_as_the_running_one() {
             ZONES[0],
             "--zone",
             ZONES[1],
+            "--zone",
+            REVERSE[0],
             "--max-udp-payload",
             &payload,
         ])

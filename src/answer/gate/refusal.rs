@@ -3,14 +3,15 @@
 //! It repeats of the query what RFC 1035 §4.1.1 and RFC 6895 §2 say (id, opcode, RD, CD, the question byte for
 //! byte) and never more: AA, RA, AD and Z are clear. An OPT answers an OPT and nothing else (RFC 6891 §6.1.1, §7).
 
-use super::{Edns, HEADER_OCTETS, NAME_OCTETS_MAX, Question, rcode};
+use super::{Edns, HEADER_OCTETS, NAME_OCTETS_MAX, Question, ede, rcode};
 
 /// An OPT without options.
 pub const OPT_OCTETS: usize = 11;
-/// An extended error without text, as an option of an OPT (RFC 8914 §2).
+/// An extended error as an option of an OPT, without its text (RFC 8914 §2).
 pub const EDE_OCTETS: usize = 6;
 /// No refusal is longer; it fits in the least that each client takes.
-pub const REFUSAL_OCTETS_MAX: usize = HEADER_OCTETS + NAME_OCTETS_MAX + 4 + OPT_OCTETS + EDE_OCTETS;
+pub const REFUSAL_OCTETS_MAX: usize =
+    HEADER_OCTETS + NAME_OCTETS_MAX + 4 + OPT_OCTETS + EDE_OCTETS + ede::TEXT_OCTETS_MAX;
 
 const OPTION_EDE: u16 = 15;
 const TYPE_OPT: u16 = 41;
@@ -105,8 +106,8 @@ impl Refusal {
 }
 
 /// Writes an OPT of version 0 at `at` in `out`: the upper eight bits of the response code, the DO flag, the UDP size
-/// that we take, and an extended error without text. Returns how many octets were written: [`OPT_OCTETS`], with
-/// an extended error [`EDE_OCTETS`] more, or none if they do not fit. The caller counts it in ARCOUNT.
+/// that we take, and an extended error with its text. Returns how many octets were written: [`OPT_OCTETS`], with
+/// an extended error [`EDE_OCTETS`] and its text more, or none if they do not fit. The caller counts it in ARCOUNT.
 pub fn write_opt(
     out: &mut [u8],
     at: usize,
@@ -115,14 +116,15 @@ pub fn write_opt(
     payload: u16,
     ede: Option<u16>,
 ) -> usize {
-    let octets = OPT_OCTETS + if ede.is_some() { EDE_OCTETS } else { 0 };
+    let text = ede.map_or("", ede::text).as_bytes();
+    let data_octets = if ede.is_some() { EDE_OCTETS + text.len() } else { 0 };
+    let octets = OPT_OCTETS + data_octets;
     let Some(room) = at.checked_add(octets).and_then(|end| out.get_mut(at..end)) else {
         return 0;
     };
     let [type_high, type_low] = TYPE_OPT.to_be_bytes();
     let [payload_high, payload_low] = payload.to_be_bytes();
     let flags = if dnssec_ok { 0x80 } else { 0 };
-    let data_octets = if ede.is_some() { EDE_OCTETS as u8 } else { 0 };
     let fixed = [
         0,
         type_high,
@@ -134,16 +136,17 @@ pub fn write_opt(
         flags,
         0,
         0,
-        data_octets,
+        data_octets as u8,
     ];
     let Some((head, options)) = room.split_first_chunk_mut::<OPT_OCTETS>() else {
         return 0;
     };
     *head = fixed;
-    if let (Some(ede), Some(option)) = (ede, options.first_chunk_mut::<EDE_OCTETS>()) {
+    if let (Some(ede), Some((option, room))) = (ede, options.split_first_chunk_mut::<EDE_OCTETS>()) {
         let [code_high, code_low] = OPTION_EDE.to_be_bytes();
         let [info_high, info_low] = ede.to_be_bytes();
-        *option = [code_high, code_low, 0, 2, info_high, info_low];
+        *option = [code_high, code_low, 0, 2 + text.len() as u8, info_high, info_low];
+        room.copy_from_slice(text);
     }
     octets
 }

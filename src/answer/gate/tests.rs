@@ -462,7 +462,9 @@ fn a_question_shows_what_was_asked() {
 
 #[test]
 fn an_extended_error_needs_an_opt() {
-    for (query, octets) in [(web(), 0), (web().opt(), OPT_OCTETS + EDE_OCTETS)] {
+    let text = ede::text(ede::NOT_AUTHORITATIVE);
+    let with_ede = OPT_OCTETS + EDE_OCTETS + text.len();
+    for (query, octets) in [(web(), 0), (web().opt(), with_ede)] {
         let packet = query.octets();
         let Verdict::Question(question) = judge(&packet, Transport::Udp) else {
             panic!("{}", said(&packet))
@@ -471,7 +473,8 @@ fn an_extended_error_needs_an_opt() {
         let mut out = [0; REFUSAL_OCTETS_MAX];
         assert_eq!(refusal.write(&packet, 1232, &mut out), question.end + octets);
         assert_eq!(
-            out[question.end..].starts_with(b"\0\0\x29\x04\xd0\0\0\x80\0\0\x06\0\x0f\0\x02\0\x14"),
+            out[question.end..]
+                .starts_with(b"\0\0\x29\x04\xd0\0\0\x80\0\0\x22\0\x0f\0\x1e\0\x14not in a zone"),
             octets > 0
         );
     }
@@ -537,4 +540,16 @@ proptest! {
         }
         said(&packet);
     }
+}
+
+#[test]
+fn every_extended_error_has_a_text_that_fits() {
+    for code in [ede::PROHIBITED, ede::NOT_AUTHORITATIVE, ede::NOT_SUPPORTED] {
+        let text = ede::text(code);
+        assert!(
+            !text.is_empty() && text.len() <= ede::TEXT_OCTETS_MAX,
+            "{code}: {text}"
+        );
+    }
+    const { assert!(REFUSAL_OCTETS_MAX <= UDP_PAYLOAD_MIN as usize) };
 }

@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use super::wire::*;
 use crate::answer::*;
+use crate::catalog::discovery::InstanceLabel;
 use crate::catalog::tests::fixture::*;
 use crate::catalog::{OnEmpty, ServiceSettings, Status, ZoneName};
 
@@ -50,7 +51,7 @@ fn the_count_counts() {
 }
 
 fn catalog() -> Catalog {
-    let mut catalog = Catalog::new();
+    let mut catalog = Catalog::with_zones(&[ZONE, "2.0.192.in-addr.arpa", "ip6.arpa"]);
     for service in ["web", "few"] {
         let limit = if service == "few" { 5 } else { 0 };
         catalog.set_service(
@@ -86,7 +87,20 @@ fn catalog() -> Catalog {
 
 #[test]
 fn no_question_allocates() {
-    let snapshot = Snapshot::of(catalog().state);
+    let mut catalog = catalog();
+    // Types and services in more than one node of the index.
+    for number in 0..1000 {
+        let ports = format!("main 80, many 81, p{number} 82");
+        catalog.register(&format!("a.s{number}"), at("192.0.2.1").ports(&ports));
+    }
+    let id = "i".repeat(63);
+    catalog.register(&format!("{id}.web"), at("192.0.2.1").ports("http 80"));
+    let label = InstanceLabel::of(id.as_bytes(), b"web");
+    let cut = format!(
+        "{}._http._tcp.svc.internal",
+        String::from_utf8_lossy(label.octets())
+    );
+    let snapshot = Snapshot::of(catalog.state);
     let mut scratch = Scratch::seeded(3);
     let mut out = vec![0; TCP_MESSAGE_MAX];
     let names = [
@@ -104,16 +118,33 @@ fn no_question_allocates() {
         "i7.web.svc.internal",
         "i7.web.SVC.internal",
         "_tcp.svc.internal",
+        "_http._tcp.svc.internal",
+        "_many._tcp.svc.internal",
+        "_dns._udp.svc.internal",
+        "i7@web._http._tcp.svc.internal",
+        "i7@web._web._tcp.svc.internal",
+        cut.as_str(),
+        "_services._dns-sd._udp.svc.internal",
+        "b._dns-sd._udp.svc.internal",
+        "_dns-sd._udp.svc.internal",
         "svc.internal",
         "ns.svc.internal",
         "nothing.svc.internal",
         "a.b.c.d.web.svc.internal",
         "example.org",
         "",
+        // Of several instances, of one, above addresses, of none, below one, of no address.
+        "1.2.0.192.in-addr.arpa",
+        "2.0.192.in-addr.arpa",
+        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+        "8.b.d.0.1.0.0.2.ip6.arpa",
+        "0.2.0.192.in-addr.arpa",
+        "x.1.2.0.192.in-addr.arpa",
+        "256.2.0.192.in-addr.arpa",
     ];
     let mut replies = 0;
     for name in names {
-        for qtype in [A, AAAA, SRV, TXT, ANY, SOA, NS, OTHERS[0], 252, 250] {
+        for qtype in [A, AAAA, SRV, PTR, TXT, ANY, SOA, NS, OTHERS[0], 252, 250] {
             for edns in [None, Some(1232)] {
                 let packet = query(&name_wire(name), qtype, edns);
                 for transport in [Transport::Udp, Transport::Tcp] {
@@ -135,7 +166,7 @@ fn no_question_allocates() {
             }
         }
     }
-    assert_eq!(replies, names.len() * 10 * 8);
+    assert_eq!(replies, names.len() * 11 * 8);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn a_name_that_never_existed_is_nxdomain_for_every_type() {
     let mut resolver = Resolver::of(&one());
     for name in [
         "api",
-        "_udp",
+        "_sctp",
         "_api._tcp",
         "_web._udp",
         "_udp.web",
@@ -54,6 +54,13 @@ fn a_name_that_never_existed_is_nxdomain_for_every_type() {
         "_tcp._tcp",
         "_tcp._tcp.web",
         "_services._dns-sd._tcp",
+        "_dns-sd._tcp",
+        "lb._dns-sd._udp",
+        "x._services._dns-sd._udp",
+        "x@web._http._tcp",
+        "web-1@web._http._udp",
+        "web-1@api._http._tcp",
+        "web-1@web.web",
         "x.ns",
         "web.web",
         "-",

@@ -11,14 +11,21 @@ use crate::catalog::tests::fixture::Catalog;
 use crate::catalog::tests::oracle::{self, Data};
 use crate::view::Snapshot;
 
-pub(super) use crate::catalog::tests::oracle::{A, AAAA, NS, SOA, SRV, TXT};
+pub(super) use crate::catalog::tests::oracle::{A, AAAA, NS, PTR, SOA, SRV, TXT};
+pub(super) const CNAME: u16 = 5;
+pub(super) const MX: u16 = 15;
+pub(super) const DNAME: u16 = 39;
+pub(super) const HTTPS: u16 = 65;
+pub(super) const CAA: u16 = 257;
 pub(super) const ANY: u16 = 255;
 pub(super) const OPT: u16 = 41;
-/// CNAME, PTR, MX, DS, SVCB, HTTPS, one that nobody has: types of no record of ours.
-pub(super) const OTHERS: [u16; 7] = [5, 12, 15, 43, 64, 65, 65_280];
+pub(super) const DS: u16 = 43;
+/// CNAME, MX, DS, SVCB, HTTPS, one that nobody has: types of no record of ours.
+pub(super) const OTHERS: [u16; 6] = [5, 15, 43, 64, 65, 65_280];
 
 pub(super) const NOERROR: u8 = 0;
 pub(super) const NX: u8 = 3;
+pub(super) const YX: u8 = 6;
 pub(super) const REFUSED: u8 = 5;
 
 /// A name on the wire; a label of `\0` and such is written with [`labels_wire`].
@@ -363,10 +370,25 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
             }
             Data::Text(strings)
         }
-        NS => {
+        NS | PTR | CNAME => {
             let name = read_name(octets, &mut at);
             assert_eq!(at, end);
             Data::Name(name)
+        }
+        DNAME => {
+            assert!(
+                !data.iter().any(|o| *o >= 0xc0),
+                "the target of a DNAME is never compressed (RFC 6672 §2.1)"
+            );
+            let name = read_name(octets, &mut at);
+            assert_eq!(at, end);
+            Data::Name(name)
+        }
+        MX => {
+            at += 2;
+            let name = read_name(octets, &mut at);
+            assert_eq!(at, end);
+            Data::Name(format!("{} {name}", number(0)))
         }
         SOA => {
             let mname = read_name(octets, &mut at);
@@ -380,6 +402,7 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
             *serial = Some(words[0]);
             Data::Authority(words[4])
         }
+        DS | HTTPS | CAA => Data::Text(vec![data.to_vec()]),
         _ => panic!("a record of type {rtype}"),
     }
 }
@@ -455,8 +478,12 @@ pub(super) fn agrees(
     additional_agrees(&reply, table).or_else(|why| fail(&why))
 }
 
-/// Additional holds, whole, the addresses of the first targets, and nothing else.
+/// Additional holds, whole, the addresses of the first targets, of instances that were browsed for SRV and TXT before
+/// them, and nothing else.
 fn additional_agrees(reply: &Reply, table: &oracle::Table) -> Result<(), String> {
+    if reply.answer.iter().any(|got| got.rtype == PTR) {
+        return additional_of_pointers_agrees(reply, table);
+    }
     let mut targets: Vec<&str> = Vec::new();
     for got in &reply.answer {
         match &got.data {
@@ -478,6 +505,46 @@ fn additional_agrees(reply: &Reply, table: &oracle::Table) -> Result<(), String>
             }
         }
     }
+    additional_is(reply, wanted)
+}
+
+/// RFC 6763 §12.1. The types and the domain that browsing begins with bring nothing.
+fn additional_of_pointers_agrees(reply: &Reply, table: &oracle::Table) -> Result<(), String> {
+    let mut wanted: Vec<(String, u16, u32, Data)> = Vec::new();
+    for got in reply.answer.iter().take(32) {
+        let Data::Name(instance) = &got.data else {
+            return Err("a PTR without a name".into());
+        };
+        // An address's, which brings nothing either.
+        let is_reverse = got.owner.ends_with(".arpa") && !got.owner.starts_with('_');
+        if is_reverse || got.owner.contains("._dns-sd._udp.") {
+            continue;
+        }
+        let Some(node) = table.get(instance) else {
+            return Err(format!("{instance} does not exist"));
+        };
+        let mut hosts = BTreeSet::new();
+        for rtype in [SRV, TXT] {
+            let (ttl, data) = &node.sets[&rtype];
+            for data in data {
+                wanted.push((instance.clone(), rtype, *ttl, data.clone()));
+                if let Data::Service { target, .. } = data {
+                    hosts.insert(target.clone());
+                }
+            }
+        }
+        for host in hosts {
+            for rtype in [A, AAAA] {
+                if let Some((ttl, data)) = table[&host].sets.get(&rtype) {
+                    wanted.extend(data.iter().map(|data| (host.clone(), rtype, *ttl, data.clone())));
+                }
+            }
+        }
+    }
+    additional_is(reply, wanted)
+}
+
+fn additional_is(reply: &Reply, mut wanted: Vec<(String, u16, u32, Data)>) -> Result<(), String> {
     let mut got: Vec<_> = reply
         .additional
         .iter()

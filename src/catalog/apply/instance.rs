@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::change::{Due, Image, InstanceKey, Kind, Precondition, Rejection};
+use super::super::discovery::{InstanceLabel, type_of};
 use super::super::health::{Output, Status, Verdict};
 use super::super::instance::{Drain, Instance, Port, Registration, Tag};
 use super::super::limits::{ADDRESSES_MAX, INSTANCES_MAX, META_MAX, NAME_OCTETS_MAX, PORTS_MAX, TAGS_MAX};
@@ -283,10 +284,11 @@ impl Step {
             id: Some(&key.id),
         };
         let images = (
-            before.map_or(Image::Absent, Image::Instance),
-            after.map_or(Image::Absent, Image::Instance),
+            before.clone().map_or(Image::Absent, Image::Instance),
+            after.clone().map_or(Image::Absent, Image::Instance),
         );
         self.record(subject, &key.zone, images, serial);
+        self.follow_addresses(key, before.as_deref(), after.as_deref());
         self.forget_overflow(&key.zone, &key.service)
     }
 }
@@ -370,6 +372,15 @@ fn check(key: &InstanceKey, registration: &Registration) -> Result<(), Rejection
             "a port's DNS name would have more than 255 octets".into(),
         );
     }
+    let browsed = browsed_octets(key, registration);
+    if browsed > NAME_OCTETS_MAX {
+        return invalid(
+            "id",
+            format!(
+                "{key} would have a name of {browsed} octets below its service type, at most 255 are allowed"
+            ),
+        );
+    }
     let tag = registration
         .tags
         .iter()
@@ -390,6 +401,17 @@ fn check(key: &InstanceKey, registration: &Registration) -> Result<(), Rejection
             .all(|address: &IpAddr| !address.is_unspecified())
     );
     Ok(())
+}
+
+/// Octets of the longest name by which browsing finds the instance (RFC 6763 §4.1), 0 if there is none.
+fn browsed_octets(key: &InstanceKey, registration: &Registration) -> usize {
+    let label = InstanceLabel::of(key.id.as_str().as_bytes(), key.service.as_str().as_bytes());
+    let below = key.zone.wire_len() + 1 + label.octets().len();
+    let types = registration.ports.iter().filter_map(|port| {
+        let label = type_of(&key.service, &port.name)?;
+        Some(below + label.len() + 2 + port.protocol.as_str().len() + 2)
+    });
+    types.max().unwrap_or(0)
 }
 
 /// A living id and a living tag of one service may not be the same label: both would own the same name.

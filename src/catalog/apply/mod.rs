@@ -1,6 +1,7 @@
 //! What each change does to the state.
 
 mod instance;
+mod reverse;
 mod service;
 mod zone;
 mod zone_file;

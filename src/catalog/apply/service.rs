@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
-use super::super::change::{Image, Kind, Rejection};
+use super::super::change::{Image, InstanceKey, Kind, Rejection};
 use super::super::limits::NAME_OCTETS_MAX;
 use super::super::name::{ServiceName, ZoneName};
 use super::super::service::{KnownName, Lingering, Service};
@@ -87,19 +87,25 @@ impl Step {
         changed.services.remove(name);
         changed.outlive(&service, self.now);
         changed.instances -= service.instances.len() as u64;
+        self.state.zones.insert(zone.clone(), Arc::new(changed));
         for instance in &service.instances {
             self.advance();
-            changed.serial = changed.serial.wrapping_add(1);
+            let serial = self.move_serial(zone);
             let subject = Subject {
                 kind: Kind::Deregister,
                 service: Some(name),
                 id: Some(&instance.id),
             };
             let images = (Image::Instance(instance.clone()), Image::Absent);
-            self.record(subject, zone, images, Some(changed.serial));
+            self.record(subject, zone, images, serial);
+            let key = InstanceKey {
+                zone: zone.clone(),
+                service: name.clone(),
+                id: instance.id.clone(),
+            };
+            self.follow_addresses(&key, Some(instance), None);
         }
         self.advance();
-        self.state.zones.insert(zone.clone(), Arc::new(changed));
         let subject = Subject {
             kind: Kind::Service,
             service: Some(name),

@@ -54,7 +54,7 @@ impl Step {
     pub(super) fn put_zone(&mut self, name: &ZoneName, settings: &ZoneSettings) -> Result<(), Rejection> {
         match self.state.zones.get(name).cloned() {
             None => {
-                let base = self.state.base_of_zones();
+                let base = self.state.base.clone();
                 self.create_zone(name, settings.clone(), base)
             }
             Some(zone) if zone.settings == *settings => Ok(()),
@@ -71,17 +71,24 @@ impl Step {
 
     fn create_zone(&mut self, name: &ZoneName, settings: ZoneSettings, base: Base) -> Result<(), Rejection> {
         let zone = self.new_zone(name, settings, base)?;
+        self.check_hides_nothing(&zone)?;
         let index = self.advance();
-        let zone = Arc::new(Zone { index, ..zone });
+        let (reverse, upper) = self.claim_addresses(name);
+        let zone = Arc::new(Zone {
+            reverse,
+            index,
+            ..zone
+        });
         let serial = zone.serial;
         self.state.retired.remove(name);
         self.state.zones.insert(name.clone(), zone.clone());
         self.effect.created = true;
         self.record(SUBJECT, name, (Image::Absent, Image::Zone(zone)), Some(serial));
+        self.note_serial(upper);
         Ok(())
     }
 
-    /// A zone that has nothing yet, if there may be one of that name.
+    /// A zone that has nothing yet, if there may be one more of such a name.
     pub(super) fn new_zone(
         &self,
         name: &ZoneName,
@@ -115,7 +122,6 @@ impl Step {
                 ),
             });
         }
-        self.check_hides_nothing(name)?;
         // One past the last serial of a deleted zone of that name, if that is later (RFC 1982 §3.2).
         let started = self.now.unix_s_wrapping();
         let serial = match self.state.retired.get(name).map(|last| last.wrapping_add(1)) {
@@ -129,6 +135,7 @@ impl Step {
             serial,
             file: None,
             contents: None,
+            reverse: None,
             services: imbl::OrdMap::new(),
             created_at: self.now,
             index: 0,
@@ -138,7 +145,8 @@ impl Step {
     }
 
     /// The longest matching zone answers, so a zone below another hides what the other has there.
-    fn check_hides_nothing(&self, name: &ZoneName) -> Result<(), Rejection> {
+    pub(super) fn check_hides_nothing(&self, new: &Zone) -> Result<(), Rejection> {
+        let name = &new.name;
         for other in self.state.zones.values() {
             let (upper, lower) = match (name.below(&other.name), other.name.below(name)) {
                 (Some(_), _) => (&other.name, name),
@@ -149,7 +157,7 @@ impl Step {
             let label = between.rsplit('.').next().unwrap_or_default();
             let upper_has_default = match self.state.zones.get(upper) {
                 Some(zone) => zone.has_default_name_server(),
-                None => true,
+                None => new.has_default_name_server(),
             };
             let hidden = if between == NAME_SERVER_LABEL && upper_has_default {
                 Some(format!("the name server ns.{upper}"))
@@ -178,8 +186,9 @@ impl Step {
 
     /// Puts `changed` in the place of `zone`. Costs a look at each service only if the zone's `on_empty` changes.
     fn change_zone(&mut self, zone: &Arc<Zone>, mut changed: Zone) {
-        let moved = own_records(zone) != own_records(&changed)
-            || (zone.ttl() != changed.ttl() && inherits_ttl(zone))
+        let moved = OwnRecords::of(zone) != OwnRecords::of(&changed)
+            || (zone.ttl() != changed.ttl()
+                && (inherits_ttl(zone) || changed.pointers_differ_from(zone.ttl())))
             || (zone.settings.on_empty != changed.settings.on_empty
                 && changed.services.values().any(|service| {
                     let view = |zone: &Zone| {
@@ -234,24 +243,36 @@ impl Step {
         self.advance();
         self.state.zones.remove(name);
         self.state.retired.insert(name.clone(), zone.serial);
+        let upper = self.release_addresses(&zone);
         self.record(SUBJECT, name, (Image::Zone(zone), Image::Absent), None);
+        self.note_serial(upper);
         Ok(())
     }
 }
 
-/// What a zone's settings and base decide of its SOA, its NS and the addresses of its name server: nothing of what its
-/// zone file says.
-fn own_records(zone: &Zone) -> (Option<(Ttl, Ttl)>, Option<(Ttl, Box<[IpAddr]>)>) {
-    let contents = zone.contents.as_deref();
-    let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
-    let addresses = zone
-        .has_default_name_server()
-        .then(|| zone.base.name_servers.clone());
-    let soa = contents.and_then(Contents::soa).is_none();
-    (
-        soa.then(|| (zone.ttl(), zone.negative_ttl())),
-        (!has_ns).then(|| (zone.ttl(), addresses.unwrap_or_default())),
-    )
+/// What a zone's settings and base decide of the records at its apex and its name server: nothing of what its zone file
+/// says.
+#[derive(PartialEq)]
+struct OwnRecords {
+    /// TTL and MINIMUM of the SOA.
+    soa: Option<(Ttl, Ttl)>,
+    /// TTL of NS, and the addresses of the name server.
+    name_server: Option<(Ttl, Box<[IpAddr]>)>,
+}
+
+impl OwnRecords {
+    fn of(zone: &Zone) -> Self {
+        let contents = zone.contents.as_deref();
+        let has_soa = contents.and_then(Contents::soa).is_some();
+        let has_ns = contents.is_some_and(|contents| contents.apex().rrset(types::NS).is_some());
+        let addresses = zone
+            .has_default_name_server()
+            .then(|| zone.base.name_servers.clone());
+        Self {
+            soa: (!has_soa).then(|| (zone.ttl(), zone.negative_ttl())),
+            name_server: (!has_ns).then(|| (zone.ttl(), addresses.unwrap_or_default())),
+        }
+    }
 }
 
 /// Whether a service with records has the zone's TTL.
@@ -261,12 +282,6 @@ fn inherits_ttl(zone: &Zone) -> bool {
 }
 
 impl State {
-    /// What the flags gave to the zones: the same to each, since it is the server's.
-    pub(super) fn base_of_zones(&self) -> Base {
-        let first = self.zones.values().next();
-        first.map_or_else(|| self.base.clone(), |zone| zone.base.clone())
-    }
-
     /// Whether a service of that name would be hidden, or would hide what stands in its zone.
     pub(super) fn check_service_name(&self, zone: &ZoneName, name: &ServiceName) -> Result<(), Rejection> {
         let taken = |message| {

@@ -31,15 +31,21 @@ impl Step {
             (None, None) => return Ok(()),
             (Some(zone), _) => zone.clone(),
             (None, Some(_)) => {
-                let base = self.state.base_of_zones();
+                let base = self.state.base.clone();
                 Arc::new(self.new_zone(name, ZoneSettings::default(), base)?)
             }
         };
         let digest = contents.map(|contents| contents.digest());
         let serial_of_file = contents.and_then(|contents| contents.soa()).map(|soa| soa.serial);
-        // No serial was answered of a zone that is new, except of one that was deleted: then it goes on from there.
-        let is_first = before.is_none() && !self.state.retired.contains_key(name);
-        let takes_over = serial_of_file.filter(|serial| is_first || is_newer(*serial, zone.serial));
+        // Of a zone that is new no serial was answered, unless it was deleted: then it goes on from there.
+        let takes_over = match (&before, self.state.retired.get(name)) {
+            (Some(_), _) => serial_of_file.filter(|serial| is_newer(*serial, zone.serial)),
+            (None, None) => serial_of_file,
+            (None, Some(last)) => serial_of_file.map(|serial| match is_newer(serial, *last) {
+                true => serial,
+                false => last.wrapping_add(1),
+            }),
+        };
         let is_same =
             before.is_some() && zone.file == digest && zone.contents.is_some() == contents.is_some();
         if is_same && takes_over.is_none() {
@@ -53,15 +59,21 @@ impl Step {
             contents: contents.cloned(),
             ..Zone::clone(&zone)
         };
+        if before.is_none() {
+            self.check_hides_nothing(&changed)?;
+        }
         self.state.check_default_name_server(&changed)?;
-        let moved = zone.file != digest
-            && !(is_empty(zone.contents.as_ref(), zone.file) && is_empty(contents, digest));
+        let moved = zone.file != digest && !(is_empty(zone.file) && is_empty(digest));
         changed.serial = match takes_over {
             Some(serial) => serial,
             None if moved && before.is_some() => zone.serial.wrapping_add(1),
             None => zone.serial,
         };
         changed.index = self.advance();
+        let mut upper = None;
+        if before.is_none() {
+            (changed.reverse, upper) = self.claim_addresses(name);
+        }
         let serial = (before.is_none() || changed.serial != zone.serial).then_some(changed.serial);
         let changed = Arc::new(changed);
         self.state.retired.remove(name);
@@ -69,16 +81,14 @@ impl Step {
         self.effect.created = before.is_none();
         let images = (before.map_or(Image::Absent, Image::Zone), Image::Zone(changed));
         self.record(SUBJECT, name, images, serial);
+        self.note_serial(upper);
         Ok(())
     }
 }
 
-/// Whether no record is published from it.
-fn is_empty(contents: Option<&Arc<Contents>>, digest: Option<u128>) -> bool {
-    match contents {
-        Some(contents) => contents.records() == 0,
-        None => digest.is_none(),
-    }
+/// Whether no record is published from a file of that digest.
+fn is_empty(digest: Option<u128>) -> bool {
+    digest.is_none_or(|digest| digest == Contents::digest_of_nothing())
 }
 
 /// Whether serial `one` is later than `other` (RFC 1982 §3.2).
@@ -144,17 +154,23 @@ impl State {
         Ok(())
     }
 
-    /// Whether a service called `ns` would stand where the default name server does.
+    /// Whether something stands where the default name server does: a service called `ns`, or a zone.
     fn check_default_name_server(&self, zone: &Zone) -> Result<(), Rejection> {
-        let name = ServiceName::parse(NAME_SERVER_LABEL).expect("it is a label");
-        if zone.has_default_name_server() && zone.services.contains_key(&name) {
-            return Err(hides(format!(
-                "service {name} stands where {name}.{} would be the name server, which it is unless the zone file has NS; \
-                 keep an NS record in the file",
-                zone.name
-            )));
+        if !zone.has_default_name_server() {
+            return Ok(());
         }
-        Ok(())
+        let label = ServiceName::parse(NAME_SERVER_LABEL).expect("it is a label");
+        let is_there = |other: &&ZoneName| other.below(&zone.name) == Some(NAME_SERVER_LABEL);
+        let taken = match self.zones.keys().find(is_there) {
+            Some(other) => format!("zone {other}"),
+            None if zone.services.contains_key(&label) => format!("service {label}"),
+            None => return Ok(()),
+        };
+        Err(hides(format!(
+            "{taken} stands where {label}.{} would be the name server, which it is unless the zone file has NS; \
+             keep an NS record in the file",
+            zone.name
+        )))
     }
 }
 

@@ -84,12 +84,12 @@ impl Builder {
 
     /// Notes something that the reader of the file found.
     pub fn note(&mut self, finding: Finding) {
-        self.findings.add(finding.severity, finding.line, finding.message);
+        self.findings.add(finding);
     }
 
     /// Whether an error was found already.
     pub fn has_errors(&self) -> bool {
-        self.findings.errors > 0
+        self.findings.has_errors()
     }
 
     /// The contents with what is odd about them, in order of line.
@@ -121,7 +121,7 @@ impl Builder {
                 .take_while(|place| Record::at(&arena, **place).key == key)
                 .count();
             let (here, after) = rest.split_at(count);
-            layout.name(key, here.iter().map(|place| Record::at(&arena, *place)));
+            layout.name(key, here.iter().map(|place| Record::at(&arena, *place)).collect());
             rest = after;
         }
         drop((arena, places));

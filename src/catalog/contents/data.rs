@@ -1,6 +1,7 @@
 //! Types and their data, as far as serving static records needs to know: where names stand in it.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// Numbers of types (IANA registry).
 #[allow(missing_docs)]
@@ -71,16 +72,43 @@ pub fn name_end(octets: &[u8], start: usize) -> Option<usize> {
     }
 }
 
+/// Where the names in the data of that type stand, one after the other.
+fn names_in(rtype: u16, data: &[u8]) -> Range<usize> {
+    let Some(start) = name_at(rtype).filter(|start| *start <= data.len()) else {
+        return 0..0;
+    };
+    let end = match rtype {
+        types::SOA => data.len().saturating_sub(20),
+        types::SVCB | types::HTTPS => name_end(data, start).unwrap_or(start),
+        _ => data.len(),
+    };
+    start..end.max(start)
+}
+
+/// The data of that type in canonical form (RFC 4034 §6.2), octet by octet: names in lower case. Length octets are at
+/// most 63 and so no letters.
+fn canonical(rtype: u16, data: &[u8]) -> impl Iterator<Item = u8> {
+    let names = names_in(rtype, data);
+    data.iter()
+        .enumerate()
+        .map(move |(at, octet)| match names.contains(&at) {
+            true => octet.to_ascii_lowercase(),
+            false => *octet,
+        })
+}
+
+/// Appends the data of that type in canonical form.
+pub(super) fn write_canonical(rtype: u16, data: &[u8], out: &mut Vec<u8>) {
+    match name_at(rtype) {
+        Some(_) => out.extend(canonical(rtype, data)),
+        None => out.extend_from_slice(data),
+    }
+}
+
 /// Compares data of one type in canonical order (RFC 4034 §6.2, §6.3): names without regard to case.
 pub(super) fn compare(rtype: u16, one: &[u8], other: &[u8]) -> Ordering {
-    let has_names_to_the_end = !matches!(rtype, types::SOA | types::SVCB | types::HTTPS);
-    let at = match name_at(rtype) {
-        Some(at) if has_names_to_the_end => at.min(one.len()).min(other.len()),
-        _ => return one.cmp(other),
-    };
-    // Length octets are at most 63 and so no letters.
-    let folded = |data: &[u8], at: usize| -> Vec<u8> { data[at..].to_ascii_lowercase() };
-    one[..at]
-        .cmp(&other[..at])
-        .then_with(|| folded(one, at).cmp(&folded(other, at)))
+    match name_at(rtype) {
+        Some(_) => canonical(rtype, one).cmp(canonical(rtype, other)),
+        None => one.cmp(other),
+    }
 }

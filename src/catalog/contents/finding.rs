@@ -31,53 +31,62 @@ pub struct Finding {
     pub message: String,
 }
 
-/// At most so many findings are kept; one line more says that there are others.
+/// At most so many errors and as many warnings are kept; one line more says that there are others.
 pub const FINDINGS_MAX: usize = 100;
 
-/// What was found so far, in the order it was.
+/// What was found so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    kept: Vec<Finding>,
-    pub(super) errors: usize,
+    errors: Vec<Finding>,
+    warnings: Vec<Finding>,
     left_out: usize,
 }
 
 impl Findings {
-    pub(super) fn add(&mut self, severity: Severity, line: u32, message: String) {
-        self.errors += usize::from(severity == Severity::Error);
-        if self.kept.len() < FINDINGS_MAX {
-            self.kept.push(Finding {
-                line,
-                severity,
-                message,
-            });
+    pub(super) fn add(&mut self, finding: Finding) {
+        let kept = match finding.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if kept.len() < FINDINGS_MAX {
+            kept.push(finding);
         } else {
             self.left_out += 1;
         }
     }
 
     pub(super) fn error(&mut self, line: u32, message: impl Into<String>) {
-        self.add(Severity::Error, line, message.into());
+        self.add(Finding {
+            line,
+            severity: Severity::Error,
+            message: message.into(),
+        });
     }
 
     pub(super) fn warn(&mut self, line: u32, message: impl Into<String>) {
-        self.add(Severity::Warning, line, message.into());
+        self.add(Finding {
+            line,
+            severity: Severity::Warning,
+            message: message.into(),
+        });
     }
 
-    pub(super) fn in_order(mut self) -> Vec<Finding> {
-        self.kept.sort();
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// All of them in order of line.
+    pub(super) fn in_order(self) -> Vec<Finding> {
+        let mut all = self.errors;
+        all.extend(self.warnings);
+        all.sort();
         if self.left_out > 0 {
-            let severity = if self.kept.iter().any(|f| f.severity == Severity::Error) || self.errors == 0 {
-                Severity::Warning
-            } else {
-                Severity::Error
-            };
-            self.kept.push(Finding {
+            all.push(Finding {
                 line: 0,
-                severity,
+                severity: Severity::Warning,
                 message: format!("{} more findings are not shown", self.left_out),
             });
         }
-        self.kept
+        all
     }
 }

@@ -3,9 +3,10 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
-use super::data::{compare, name_end, types};
+use super::data::{compare, name_end, types, write_canonical};
 use super::finding::{Finding, Findings};
 use super::key::{absolute, text, write_name};
+use super::rules::{Hidden, Name};
 use super::{Contents, NodeEntry, RRsetEntry, Soa, mark};
 
 /// Octets of a record before its key and data: their lengths, type, TTL, line.
@@ -19,7 +20,7 @@ pub(super) struct Record<'a> {
     pub(super) key: &'a [u8],
     pub(super) rtype: u16,
     ttl: u32,
-    line: u32,
+    pub(super) line: u32,
     pub(super) data: &'a [u8],
 }
 
@@ -39,15 +40,6 @@ impl<'a> Record<'a> {
     }
 }
 
-/// What stands above the name under way and hides what is below it.
-#[derive(Clone, Debug)]
-enum Hidden {
-    /// A delegation: addresses are glue, everything else is another's.
-    ByCut(Vec<u8>),
-    /// A DNAME: nothing may be below (RFC 6672 §2.4).
-    ByDname(Vec<u8>),
-}
-
 pub(super) struct Layout<'a> {
     apex: &'a [u8],
     findings: Findings,
@@ -61,6 +53,7 @@ pub(super) struct Layout<'a> {
     /// The key of the node that was laid out last, and the numbers of the nodes on its path, the apex first.
     path_key: Vec<u8>,
     path: Vec<u32>,
+    /// What stands above the name under way and hides what is below it.
     hidden: Option<Hidden>,
 }
 
@@ -83,158 +76,25 @@ impl<'a> Layout<'a> {
     }
 
     /// The records of one name, which has at least one, in order of type and data.
-    pub(super) fn name<'r>(&mut self, key: &[u8], records: impl Iterator<Item = Record<'r>> + Clone) {
-        let owner = || text(&absolute(key, self.apex));
-        let is_wildcard = key.ends_with(b"*\0") && (key.len() == 2 || key[key.len() - 3] == 0);
-        let has = |rtype: u16| records.clone().any(|record| record.rtype == rtype);
-        let first = |rtype: u16| records.clone().find(|record| record.rtype == rtype);
-        let is_apex = key.is_empty();
-
-        if let Some(hidden) = &self.hidden {
-            let above = match hidden {
-                Hidden::ByCut(above) | Hidden::ByDname(above) => above,
-            };
-            if !key.starts_with(above) {
-                self.hidden = None;
-            }
+    pub(super) fn name(&mut self, key: &[u8], mut records: Vec<Record<'_>>) {
+        if self
+            .hidden
+            .as_ref()
+            .is_some_and(|hidden| !key.starts_with(hidden.above()))
+        {
+            self.hidden = None;
         }
-        let mut kept: Vec<Record<'r>> = records.clone().collect();
-        if let Some(hidden) = self.hidden.clone() {
-            let is_glue =
-                |rtype| matches!(hidden, Hidden::ByCut(_)) && matches!(rtype, types::A | types::AAAA);
-            for record in kept.iter().filter(|record| !is_glue(record.rtype)) {
-                let (what, above) = match &hidden {
-                    Hidden::ByCut(above) => ("delegation", above),
-                    Hidden::ByDname(above) => ("DNAME", above),
-                };
-                let above = text(&absolute(above, self.apex));
-                self.findings.warn(
-                    record.line,
-                    format!(
-                        "{} is hidden by the {what} at {above}; the record is left out",
-                        owner()
-                    ),
-                );
-            }
-            kept.retain(|record| is_glue(record.rtype));
-            if !kept.is_empty() {
-                self.lay_out(key, &kept, mark::GLUE);
+        let name = Name { key, apex: self.apex };
+        if let Some(hidden) = &self.hidden {
+            name.below(hidden, &mut records, &mut self.findings);
+            if !records.is_empty() {
+                self.lay_out(key, &records, mark::GLUE);
             }
             return;
         }
-
-        let mut marks = 0;
-        if let Some(cname) = first(types::CNAME) {
-            if is_apex {
-                self.findings.error(
-                    cname.line,
-                    format!(
-                        "{} is the apex and cannot be an alias: it has SOA and NS (RFC 1034 §3.6.2); give it \
-                         addresses, or HTTPS in alias mode",
-                        owner()
-                    ),
-                );
-                return;
-            }
-            for record in kept.iter().filter(|record| !may_stand_beside_cname(record.rtype)) {
-                self.findings.warn(
-                    record.line,
-                    format!(
-                        "{} is an alias (CNAME in line {}), and no other data may stand beside it (RFC 1034 \
-                         §3.6.2); the record is left out",
-                        owner(),
-                        cname.line
-                    ),
-                );
-            }
-            kept.retain(|record| may_stand_beside_cname(record.rtype));
-            marks |= mark::CNAME;
-        }
-        for (rtype, name) in [
-            (types::CNAME, "CNAME"),
-            (types::DNAME, "DNAME"),
-            (types::SOA, "SOA"),
-        ] {
-            let mut of_type = kept.iter().filter(|record| record.rtype == rtype);
-            if let Some(one) = of_type.next() {
-                for another in of_type.filter(|r| compare(rtype, r.data, one.data).is_ne()) {
-                    let lines = (one.line.min(another.line), one.line.max(another.line));
-                    self.findings.error(
-                        lines.1,
-                        format!("{} has a {name} in line {} already; remove one", owner(), lines.0),
-                    );
-                }
-            }
-        }
-        if let Some(soa) = first(types::SOA).filter(|_| !is_apex) {
-            self.findings.error(
-                soa.line,
-                format!(
-                    "an SOA stands at {} and not at the apex {}; is the file named after another zone?",
-                    owner(),
-                    text(self.apex)
-                ),
-            );
-        }
-        let has_ns = has(types::NS) && marks & mark::CNAME == 0;
-        let has_dname = has(types::DNAME) && marks & mark::CNAME == 0;
-        if let Some(ds) = first(types::DS).filter(|_| is_apex || (!has_ns && marks & mark::CNAME == 0)) {
-            let message = if is_apex {
-                "DS belongs to the parent zone, at the delegation (RFC 4035 §2.4)".to_string()
-            } else {
-                format!(
-                    "{} has DS but no NS; DS stands at a delegation (RFC 4035 §2.4)",
-                    owner()
-                )
-            };
-            if is_apex {
-                self.findings.error(ds.line, message);
-            } else {
-                self.findings.warn(ds.line, message);
-            }
-        }
-        if is_wildcard && (has_ns || has_dname) {
-            let record = first(types::NS).or_else(|| first(types::DNAME));
-            self.findings.error(
-                record.map_or(0, |record| record.line),
-                format!(
-                    "{}: a wildcard cannot be a delegation or a DNAME (RFC 4592 §4.2, §4.4); write the names out",
-                    owner()
-                ),
-            );
-        }
-        if !is_apex && has_ns && has_dname {
-            self.findings.error(
-                first(types::DNAME).map_or(0, |record| record.line),
-                format!("{} has DNAME beside NS (RFC 6672 §2.4); remove one", owner()),
-            );
-        }
-        if !is_apex && has_ns {
-            marks |= mark::CUT;
-            let may = |rtype| {
-                matches!(
-                    rtype,
-                    types::NS | types::DS | types::A | types::AAAA | types::NSEC | types::RRSIG | types::SOA
-                )
-            };
-            for record in kept.iter().filter(|record| !may(record.rtype)) {
-                self.findings.warn(
-                    record.line,
-                    format!(
-                        "{} is delegated by its NS, so other records there are the child zone's; the record is left \
-                         out",
-                        owner()
-                    ),
-                );
-            }
-            kept.retain(|record| may(record.rtype));
-            self.hidden = Some(Hidden::ByCut(key.to_vec()));
-        }
-        if has_dname {
-            marks |= mark::DNAME;
-            self.hidden = Some(Hidden::ByDname(key.to_vec()));
-        }
-        self.lay_out(key, &kept, marks);
+        let (marks, hidden) = name.judge(&mut records, &mut self.findings);
+        self.hidden = hidden;
+        self.lay_out(key, &records, marks);
     }
 
     /// Lays out a node with its RRsets.
@@ -276,6 +136,8 @@ impl<'a> Layout<'a> {
         self.digest.update(&rtype.to_be_bytes());
         self.digest.update(&ttl.to_be_bytes());
         let mut last: Option<&[u8]> = None;
+        // In canonical form: another spelling of a name is no other record.
+        let mut canonical = Vec::new();
         for record in records {
             if last.is_some_and(|last| compare(rtype, last, record.data).is_eq()) {
                 continue;
@@ -285,13 +147,13 @@ impl<'a> Layout<'a> {
             self.data.extend_from_slice(&octets);
             self.data.extend_from_slice(record.data);
             self.digest.update(&octets);
-            if let (types::SOA, Some(at)) = (rtype, record.data.len().checked_sub(20)) {
+            canonical.clear();
+            write_canonical(rtype, record.data, &mut canonical);
+            if let (types::SOA, Some(at)) = (rtype, canonical.len().checked_sub(20)) {
                 // Without the serial, which says nothing of what the zone holds.
-                self.digest.update(&record.data[..at]);
-                self.digest.update(&record.data[at + 4..]);
-            } else {
-                self.digest.update(record.data);
+                canonical.drain(at..at + 4);
             }
+            self.digest.update(&canonical);
             count += 1;
         }
         self.records += count as usize;
@@ -365,7 +227,7 @@ impl<'a> Layout<'a> {
             self.findings
                 .warn(0, format!("{apex} has no NS; {server} is answered"));
         }
-        if self.findings.errors > 0 {
+        if self.findings.has_errors() {
             return Err(self.findings.in_order());
         }
         let names = self.names.into_boxed_slice();
@@ -391,11 +253,6 @@ impl<'a> Layout<'a> {
         };
         Ok((contents, self.findings.in_order()))
     }
-}
-
-/// What RFC 4034 §3 and §4 allow beside an alias, and the alias itself.
-fn may_stand_beside_cname(rtype: u16) -> bool {
-    matches!(rtype, types::CNAME | types::RRSIG | types::NSEC)
 }
 
 fn soa(record: &Record<'_>) -> Option<Soa> {

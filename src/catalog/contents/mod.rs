@@ -10,11 +10,12 @@ mod data;
 mod finding;
 mod key;
 mod layout;
+mod rules;
 
 use std::fmt;
 
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 pub use build::Builder;
 pub use data::{name_at, name_end, types};
@@ -136,9 +137,15 @@ impl Contents {
         self.nodes.len()
     }
 
-    /// A digest of all records in order, the SOA's serial left out: two files of one digest say the same.
+    /// A digest of all records in canonical form and order, the SOA's serial left out: two files of one digest say the
+    /// same.
     pub fn digest(&self) -> u128 {
         self.digest
+    }
+
+    /// The digest of a file without records.
+    pub fn digest_of_nothing() -> u128 {
+        Xxh3Default::new().digest128()
     }
 
     fn node_at(&self, number: usize) -> Node<'_> {

@@ -9,6 +9,7 @@ use crate::catalog::*;
 pub(crate) const A: u16 = 1;
 pub(crate) const NS: u16 = 2;
 pub(crate) const SOA: u16 = 6;
+pub(crate) const PTR: u16 = 12;
 pub(crate) const TXT: u16 = 16;
 pub(crate) const AAAA: u16 = 28;
 pub(crate) const SRV: u16 = 33;
@@ -73,6 +74,8 @@ pub(crate) fn table(state: &State, zone: &Zone) -> Table {
     for service in zone.services.values() {
         add_service(&mut table, zone, service);
     }
+    add_reverse(&mut table, state, zone, ttl);
+    add_discovery(&mut table, zone);
     for lower in state.zones.keys() {
         if let Some(rest) = lower.as_str().strip_suffix(&format!(".{apex}")) {
             // The lower apex is not ours; what lies between is.
@@ -91,6 +94,51 @@ pub(crate) fn table(state: &State, zone: &Zone) -> Table {
         }
     }
     table
+}
+
+/// PTR for the addresses of all instances whose reverse names have `zone` as their longest zone.
+fn add_reverse(table: &mut Table, state: &State, zone: &Zone, ttl: u32) {
+    let is_in = |name: &str, apex: &str| name == apex || name.ends_with(&format!(".{apex}"));
+    for other in state.zones.values() {
+        for (service, instance) in other
+            .services
+            .values()
+            .flat_map(|service| service.instances.iter().map(move |i| (service, i)))
+        {
+            for address in &instance.addresses {
+                let owner = reverse_name(address);
+                let longest = state
+                    .zones
+                    .keys()
+                    .filter(|apex| is_in(&owner, apex.as_str()))
+                    .max_by_key(|apex| apex.as_str().len());
+                if longest != Some(&zone.name) || zone.name.as_str() == "arpa" {
+                    continue;
+                }
+                let node = table.entry(owner).or_default();
+                // What has records is not denied.
+                node.denies = false;
+                let host = format!("{}.{}.{}", instance.id, service.name, other.name);
+                let set = node.sets.entry(PTR).or_insert((ttl, BTreeSet::new()));
+                set.1.insert(Data::Name(host));
+            }
+        }
+    }
+}
+
+/// By the words of RFC 1035 §3.5 and RFC 3596 §2.5.
+pub(crate) fn reverse_name(address: &IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(address) => {
+            let digits = address.segments().map(|group| format!("{group:04x}")).concat();
+            let labels: Vec<String> = digits.chars().rev().map(String::from).collect();
+            format!("{}.ip6.arpa", labels.join("."))
+        }
+    }
 }
 
 /// What a resolver could see of the zone: for the serial.
@@ -299,6 +347,102 @@ fn add_service(table: &mut Table, zone: &Zone, service: &Service) {
     }
 }
 
+/// RFC 6763 §4, §6, §9 and §11. To be called when all else is in the table.
+fn add_discovery(table: &mut Table, zone: &Zone) {
+    let apex = zone.name.to_string();
+    let zone_ttl = zone.settings.ttl.unwrap_or(zone.base.ttl).seconds();
+    let type_of = |service: &Service, port: &str| {
+        let label = if port == "main" {
+            service.name.as_str()
+        } else {
+            port
+        };
+        (label.len() <= 15).then(|| label.to_owned())
+    };
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut answered: BTreeSet<String> = BTreeSet::new();
+    for service in zone.services.values() {
+        let mut ports: BTreeSet<(String, Protocol)> = BTreeSet::new();
+        for lingering in &service.lingering {
+            if let KnownName::Port(name, protocol) = &lingering.name {
+                ports.insert((name.to_string(), *protocol));
+            }
+        }
+        for instance in &service.instances {
+            ports.extend(
+                instance
+                    .ports
+                    .iter()
+                    .map(|port| (port.name.to_string(), port.protocol)),
+            );
+        }
+        let name = |label: &str, protocol: Protocol| format!("_{label}._{protocol}.{apex}");
+        for (port, protocol) in &ports {
+            known.extend(type_of(service, port).map(|label| name(&label, *protocol)));
+        }
+        let ttl = service.settings.ttl.map_or(zone_ttl, |ttl| ttl.seconds());
+        for instance in &service.instances {
+            for port in &instance.ports {
+                let Some(label) = type_of(service, port.name.as_str()) else {
+                    continue;
+                };
+                if !is_answerable(instance) || is_critical(port) {
+                    continue;
+                }
+                let whole = format!("{}@{}", instance.id, service.name);
+                let short = if whole.len() <= 63 {
+                    whole
+                } else {
+                    format!(
+                        "{}-{:016x}",
+                        &whole[..46],
+                        xxhash_rust::xxh3::xxh3_64(whole.as_bytes())
+                    )
+                };
+                let kind = name(&label, port.protocol);
+                let owner = format!("{short}.{kind}");
+                let mut put = |owner: &str, rtype, ttl, data| {
+                    let node = table.entry(owner.to_owned()).or_default();
+                    let set = node.sets.entry(rtype).or_insert((ttl, BTreeSet::new()));
+                    set.1.insert(data);
+                };
+                put(&kind, PTR, zone_ttl, Data::Name(owner.clone()));
+                let host = format!("{}.{}.{apex}", instance.id, service.name);
+                put(&owner, SRV, ttl, srv(&host, instance, port));
+                let strings = text_of(instance);
+                let strings = if strings.is_empty() {
+                    vec![Vec::new()]
+                } else {
+                    strings
+                };
+                put(&owner, TXT, ttl, Data::Text(strings));
+                answered.insert(kind);
+            }
+        }
+    }
+    for kind in &known {
+        table.entry(kind.clone()).or_default();
+    }
+    for kind in &answered {
+        // A name that has records is not denied.
+        table.entry(kind.clone()).or_default().denies = false;
+    }
+    if known.is_empty() {
+        return;
+    }
+    let types = table.entry(format!("_services._dns-sd._udp.{apex}")).or_default();
+    if !answered.is_empty() {
+        let names = answered.into_iter().map(Data::Name).collect();
+        types.sets.insert(PTR, (zone_ttl, names));
+    }
+    let has_any = !types.sets.is_empty();
+    let browse = table.entry(format!("b._dns-sd._udp.{apex}")).or_default();
+    if has_any {
+        let names = [Data::Name(apex.clone())].into();
+        browse.sets.insert(PTR, (zone_ttl, names));
+    }
+}
+
 fn add_host(table: &mut Table, host: &str, ttl: u32, instance: &Instance) {
     let node = table.entry(host.to_owned()).or_default();
     let mut put = |rtype, data| {
@@ -316,18 +460,22 @@ fn add_host(table: &mut Table, host: &str, ttl: u32, instance: &Instance) {
             put(SRV, srv(host, instance, port));
         }
     }
+    let strings = text_of(instance);
+    if !strings.is_empty() {
+        put(TXT, Data::Text(strings));
+    }
+}
+
+fn text_of(instance: &Instance) -> Vec<Vec<u8>> {
     let mut pairs: Vec<_> = instance
         .meta
         .iter()
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();
     pairs.sort_unstable();
-    let strings: Vec<Vec<u8>> = pairs
+    pairs
         .into_iter()
         .map(|(key, value)| format!("{key}={value}").into_bytes())
         .filter(|string| string.len() <= 255)
-        .collect();
-    if !strings.is_empty() {
-        put(TXT, Data::Text(strings));
-    }
+        .collect()
 }

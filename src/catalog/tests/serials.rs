@@ -102,6 +102,30 @@ fn what_alters_no_record_moves_no_serial() {
 }
 
 #[test]
+fn what_browsing_finds_moves_the_serial_where_selections_fail_open() {
+    let mut catalog = Catalog::new();
+    let open = ServiceSettings {
+        on_empty: Some(OnEmpty::All),
+        ..Default::default()
+    };
+    catalog.set_service("web", open);
+    catalog.register("a.web", at("192.0.2.1").ports("http 80, other 80"));
+    let serial = catalog.serial();
+    // The host name still shows number 80, and so does the port's name, which fails open; the PTR is gone.
+    catalog.report_port("a.web", "http", Status::Critical);
+    assert_eq!(catalog.serial(), serial.wrapping_add(1));
+    catalog.report_port("a.web", "http", Status::Passing);
+    assert_eq!(catalog.serial(), serial.wrapping_add(2));
+    catalog.report_port("a.web", "http", Status::Warning);
+    assert_eq!(catalog.serial(), serial.wrapping_add(2), "a warning is answered");
+    // A name too long for a type is not browsed for.
+    catalog.register("b.web", at("192.0.2.2").ports("http 81, a-long-port-name 81"));
+    let serial = catalog.serial();
+    catalog.report_port("b.web", "a-long-port-name", Status::Critical);
+    assert_eq!(catalog.serial(), serial, "nothing shows it that failed open");
+}
+
+#[test]
 fn the_other_zones_serial_stays() {
     let mut catalog = Catalog::with_zones(&[ZONE, "example.org"]);
     let before = catalog.zone_of("example.org").serial;

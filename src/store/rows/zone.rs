@@ -94,6 +94,7 @@ impl ZoneBody {
             serial,
             file: self.file.as_deref().map(digest).transpose()?,
             contents: None,
+            reverse: None,
             services: imbl::OrdMap::new(),
             created_at: at(self.created_at),
             index: self.index,

@@ -79,6 +79,10 @@ fn what_gathers_during_a_commit_shares_the_next_and_a_refusal_fails_no_neighbour
     let bench = Bench::new();
     let lock = bench.lock();
     let first = bench.writer.send(request([one("first.web")])).unwrap();
+    // It is alone in its batch once it has left the queue.
+    while bench.writer.shared.queued_operations.load(Ordering::Relaxed) > 0 {
+        std::thread::yield_now();
+    }
     let good = bench.writer.send(request([one("a.web")])).unwrap();
     // It collides with its neighbour, which is not on disk yet.
     let bad = bench

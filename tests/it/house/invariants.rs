@@ -54,12 +54,17 @@ fn named(markdown: &str) -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
+/// The functions of all sources by their full names, tests among them.
+pub(crate) fn all_tests() -> BTreeSet<String> {
+    let files = ["src", "tests/it"].into_iter().flat_map(rust_files);
+    files
+        .flat_map(|(path, source)| tests_of(&path, &source))
+        .collect()
+}
+
 #[test]
 fn each_invariant_names_tests_that_exist() {
-    let files = ["src", "tests/it"].into_iter().flat_map(rust_files);
-    let there: BTreeSet<String> = files
-        .flat_map(|(path, source)| tests_of(&path, &source))
-        .collect();
+    let there = all_tests();
     let document = read("docs/ARCHITECTURE.md");
     let section = document
         .split("\n## ")

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::canonical::canonical_of;
 use super::{Section, Type, name_text};
 
 /// A message that was received.
@@ -47,6 +48,8 @@ pub(crate) struct Record {
     pub(crate) ttl: u32,
     /// As it stood in the message.
     pub(crate) rdata: Vec<u8>,
+    /// With its names in full and in lower case (RFC 4034, section 6.2): equal data have equal octets.
+    pub(crate) canonical: Vec<u8>,
     pub(crate) data: Data,
 }
 
@@ -55,8 +58,12 @@ pub(crate) struct Record {
 pub(crate) enum Data {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
-    /// NS, CNAME, PTR and DNAME.
+    /// NS, CNAME, PTR, DNAME, and the mailbox types MD, MF, MB, MG and MR.
     Name(String),
+    Mx {
+        preference: u16,
+        exchange: String,
+    },
     Soa {
         mname: String,
         rname: String,
@@ -320,6 +327,7 @@ impl Data {
             Self::A(address) => address.to_string(),
             Self::Aaaa(address) => address.to_string(),
             Self::Name(name) => name.clone(),
+            Self::Mx { preference, exchange } => format!("{preference} {exchange}"),
             Self::Soa {
                 mname,
                 rname,
@@ -357,8 +365,8 @@ fn rrsets_hold(records: &[Record]) -> Result<(), String> {
         for earlier in &records[..number] {
             let same_set = earlier.owner_wire.eq_ignore_ascii_case(&record.owner_wire)
                 && (earlier.rtype, earlier.class) == (record.rtype, record.class);
-            // The data, not its octets: one of two equal names may be compressed.
-            if same_set && earlier.data == record.data {
+            // Not the octets as they came: one of two equal names may be compressed.
+            if same_set && earlier.canonical == record.canonical {
                 return Err(format!("twice the same record: {}", record.text()));
             }
             if same_set && earlier.ttl != record.ttl {
@@ -400,20 +408,20 @@ fn opt_of(record: &Record) -> Result<Edns, String> {
 
 /// Whether a name may stand compressed where it is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Pointers {
+pub(super) enum Pointers {
     Allowed,
     Forbidden,
 }
 
-struct Reader<'a> {
-    octets: &'a [u8],
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) octets: &'a [u8],
+    pub(super) at: usize,
 }
 
 impl<'a> Reader<'a> {
     const HEADER: usize = 12;
 
-    fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
+    pub(super) fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], String> {
         let octets = self.octets.get(self.at..self.at + count);
         let octets = octets.ok_or_else(|| format!("the message ends within {what}, at octet {}", self.at))?;
         self.at += count;
@@ -431,7 +439,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A name in full; the reader then stands after it where it began, whatever it pointed to.
-    fn name(&mut self, pointers: Pointers) -> Result<Vec<u8>, String> {
+    pub(super) fn name(&mut self, pointers: Pointers) -> Result<Vec<u8>, String> {
         let mut wire = Vec::new();
         // Every further piece must begin before the one that points to it: so it ends, and so RFC 1035, section
         // 4.1.4, wants it ("a prior occurrence").
@@ -531,6 +539,9 @@ impl<'a> Reader<'a> {
                 end - inside.at
             ));
         }
+        inside.at = rdata_from;
+        let canonical = canonical_of(&mut inside, rtype, end)
+            .map_err(|error| format!("RDATA of {}: {error}", rtype.text()))?;
         Ok(Record {
             owner: name_text(&owner_wire),
             owner_wire,
@@ -539,6 +550,7 @@ impl<'a> Reader<'a> {
             class,
             ttl,
             rdata,
+            canonical,
             data,
         })
     }
@@ -554,7 +566,14 @@ impl<'a> Reader<'a> {
                 let octets: [u8; 16] = self.take(16, what)?.try_into().expect("16 were taken");
                 Data::Aaaa(octets.into())
             }
-            Type::NS | Type::CNAME | Type::PTR => Data::Name(self.name_in_text(Pointers::Allowed)?),
+            // RFC 3597, section 4: the types of RFC 1035 may be compressed, and no others.
+            Type::NS | Type::CNAME | Type::PTR | Type(3 | 4 | 7..=9) => {
+                Data::Name(self.name_in_text(Pointers::Allowed)?)
+            }
+            Type::MX => Data::Mx {
+                preference: self.u16(what)?,
+                exchange: self.name_in_text(Pointers::Allowed)?,
+            },
             // RFC 6672, section 2.1.
             Type::DNAME => Data::Name(self.name_in_text(Pointers::Forbidden)?),
             Type::SOA => Data::Soa {

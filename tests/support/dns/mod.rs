@@ -3,6 +3,7 @@
 //! A resolver library repairs, retries and lower-cases. Here a [`Query`] is bytes that the test chose, and
 //! [`Message::parse`] takes a reply only if every octet of it is as RFC 1035, 2181, 2782, 3597 and 6891 say.
 
+mod canonical;
 mod message;
 mod query;
 mod transport;
@@ -13,7 +14,7 @@ mod tests;
 pub(crate) use message::{Data, Edns, Message, Question, Record};
 pub(crate) use query::{Query, Section};
 pub(crate) use transport::{
-    DEADLINE, TcpClient, ask, ask_tcp, expect_silence, send_tcp, send_udp, send_udp_from,
+    DEADLINE, TcpClient, UdpClient, ask, ask_tcp, expect_silence, send_tcp, send_udp, send_udp_from,
 };
 
 /// A type of record, by number.
@@ -36,11 +37,14 @@ impl Type {
     pub(crate) const OPT: Self = Self(41);
     pub(crate) const DS: Self = Self(43);
     pub(crate) const RRSIG: Self = Self(46);
+    pub(crate) const DNSKEY: Self = Self(48);
+    pub(crate) const SVCB: Self = Self(64);
     pub(crate) const HTTPS: Self = Self(65);
     pub(crate) const TSIG: Self = Self(250);
     pub(crate) const IXFR: Self = Self(251);
     pub(crate) const AXFR: Self = Self(252);
     pub(crate) const ANY: Self = Self(255);
+    pub(crate) const CAA: Self = Self(257);
 
     /// The mnemonic, or `TYPE123` (RFC 3597, section 5).
     pub(crate) fn text(self) -> String {
@@ -50,13 +54,17 @@ impl Type {
             Self::CNAME => "CNAME",
             Self::SOA => "SOA",
             Self::PTR => "PTR",
-            Self::HINFO => "HINFO",
+            Self::DNAME => "DNAME",
             Self::MX => "MX",
+            Self::DS => "DS",
+            Self::HINFO => "HINFO",
             Self::TXT => "TXT",
             Self::AAAA => "AAAA",
             Self::SRV => "SRV",
             Self::OPT => "OPT",
+            Self::SVCB => "SVCB",
             Self::HTTPS => "HTTPS",
+            Self::CAA => "CAA",
             Self(other) => return format!("TYPE{other}"),
         };
         name.to_string()
@@ -76,6 +84,7 @@ pub(crate) mod rcode {
     pub(crate) const NXDOMAIN: u16 = 3;
     pub(crate) const NOTIMP: u16 = 4;
     pub(crate) const REFUSED: u16 = 5;
+    pub(crate) const YXDOMAIN: u16 = 6;
     pub(crate) const NOTAUTH: u16 = 9;
     pub(crate) const BADVERS: u16 = 16;
 }

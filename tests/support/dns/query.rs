@@ -216,6 +216,16 @@ impl Query {
         self.id
     }
 
+    /// The whole second word of the header.
+    pub(crate) fn flags_word(&self) -> u16 {
+        self.flags
+    }
+
+    /// The size and the flags of its OPT record, if [`edns`](Self::edns) or one of its like made one.
+    pub(crate) fn offered(&self) -> Option<(u16, u16)> {
+        self.opt.as_ref().map(|opt| (opt.payload, opt.flags))
+    }
+
     /// The question section, as a reply must repeat it.
     pub(crate) fn question_bytes(&self) -> Vec<u8> {
         self.questions.concat()

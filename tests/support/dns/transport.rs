@@ -48,6 +48,38 @@ fn receive_udp(socket: &UdpSocket) -> Option<Vec<u8>> {
     }
 }
 
+/// A socket on which one datagram follows another, to one worker of the server.
+#[derive(Debug)]
+pub(crate) struct UdpClient {
+    socket: UdpSocket,
+}
+
+impl UdpClient {
+    /// A socket of its own on this machine.
+    #[track_caller]
+    pub(crate) fn connect(server: SocketAddr) -> Self {
+        let any = if server.is_ipv4() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        Self {
+            socket: udp_socket(any, server),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn send(&self, octets: &[u8]) {
+        self.socket.send(octets).expect("send a datagram");
+    }
+
+    /// The next datagram.
+    #[track_caller]
+    pub(crate) fn receive(&self) -> Vec<u8> {
+        receive_udp(&self.socket).unwrap_or_else(|| panic!("no reply within {DEADLINE:?}"))
+    }
+}
+
 /// Sends a query over UDP and takes the reply, which must be a strictly well-formed reply to this query.
 #[track_caller]
 pub(crate) fn ask(server: SocketAddr, query: &Query) -> Message {

@@ -1,0 +1,349 @@
+//! A persistent ordered set that is walked without allocating: a B-tree whose nodes are shared between snapshots.
+//!
+//! `imbl`'s ordered set allocates for each walk over more than one node, and a question allocates nothing; its vector
+//! and its hash set keep no order that a restart would bring back. Changes copy one path, at most
+//! [`NODE_MAX`] keys and as many pointers for each level.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Keys of a leaf, children of a branch.
+const NODE_MAX: usize = 32;
+
+/// Keys in ascending order, each once.
+pub(super) struct Ordered<K>(Option<Arc<Node<K>>>);
+
+/// All leaves are at the same depth, and no node is empty.
+enum Node<K> {
+    Leaf(Box<[K]>),
+    Branch(Box<[Arc<Self>]>),
+}
+
+/// What is left of a node without a key.
+enum Left<K> {
+    /// It did not have the key.
+    Same,
+    Nothing,
+    Less(Arc<Node<K>>),
+}
+
+impl<K> Clone for Ordered<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K> Default for Ordered<K> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<K: fmt::Debug> fmt::Debug for Ordered<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        let _ = self.walk(&mut |key| {
+            list.entry(key);
+            ControlFlow::Continue(())
+        });
+        list.finish()
+    }
+}
+
+impl<K> Ordered<K> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The key that `order` finds: it says how a key stands to the one looked for.
+    pub(super) fn find(&self, order: impl Fn(&K) -> Ordering) -> Option<&K> {
+        let mut node = self.0.as_deref()?;
+        loop {
+            match node {
+                Node::Leaf(keys) => return keys.binary_search_by(order).ok().map(|at| &keys[at]),
+                Node::Branch(children) => node = &children[child(children, &order)],
+            }
+        }
+    }
+
+    /// Gives each key in order until one breaks.
+    pub(super) fn walk<'k>(&'k self, each: &mut dyn FnMut(&'k K) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.walk_from(&|_| false, each)
+    }
+
+    /// Gives each key in order, after those that `is_before` holds of, until one breaks.
+    pub(super) fn walk_from<'k>(
+        &'k self,
+        is_before: &dyn Fn(&K) -> bool,
+        each: &mut dyn FnMut(&'k K) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match &self.0 {
+            Some(root) => root.walk_from(is_before, each),
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+impl<K: Ord + Clone> Ordered<K> {
+    /// Of keys that are in order, each once: filled whole, as most of them stay as they are.
+    pub(super) fn from_sorted(keys: Vec<K>) -> Self {
+        debug_assert!(keys.is_sorted_by(|one, next| one < next));
+        let mut level: Vec<Arc<Node<K>>> = gathered(keys).map(Node::Leaf).map(Arc::new).collect();
+        while level.len() > 1 {
+            level = gathered(level).map(Node::Branch).map(Arc::new).collect();
+        }
+        Self(level.pop())
+    }
+
+    /// Puts `key` in its place, and takes away one that is equal.
+    pub(super) fn insert(&mut self, key: K) {
+        self.0 = Some(match self.0.take() {
+            None => Arc::new(Node::Leaf([key].into())),
+            Some(root) => match root.with(key) {
+                (root, None) => root,
+                (one, Some(two)) => Arc::new(Node::Branch([one, two].into())),
+            },
+        });
+    }
+
+    /// Takes away the key that `order` finds.
+    pub(super) fn remove(&mut self, order: impl Fn(&K) -> Ordering) {
+        let Some(root) = &self.0 else { return };
+        match root.without(&order) {
+            Left::Same => {}
+            Left::Nothing => self.0 = None,
+            Left::Less(mut root) => {
+                while let Node::Branch(children) = &*root
+                    && let [only] = &children[..]
+                {
+                    root = only.clone();
+                }
+                self.0 = Some(root);
+            }
+        }
+    }
+}
+
+/// Items in boxes of [`NODE_MAX`], the last with what is left.
+fn gathered<T>(items: Vec<T>) -> impl Iterator<Item = Box<[T]>> {
+    let mut items = items.into_iter();
+    std::iter::from_fn(move || {
+        let node: Box<[T]> = items.by_ref().take(NODE_MAX).collect();
+        (!node.is_empty()).then_some(node)
+    })
+}
+
+/// The child that has the key that `order` looks for, if one has.
+fn child<K>(children: &[Arc<Node<K>>], order: impl Fn(&K) -> Ordering) -> usize {
+    let after = children.partition_point(|child| order(child.least()).is_le());
+    after.saturating_sub(1)
+}
+
+/// One node of `items`, or two if they are too many.
+fn split<K, T>(mut items: Vec<T>, node: fn(Box<[T]>) -> Node<K>) -> (Arc<Node<K>>, Option<Arc<Node<K>>>) {
+    if items.len() <= NODE_MAX {
+        return (Arc::new(node(items.into())), None);
+    }
+    let second = items.split_off(items.len() / 2);
+    (Arc::new(node(items.into())), Some(Arc::new(node(second.into()))))
+}
+
+impl<K> Node<K> {
+    fn least(&self) -> &K {
+        let mut node = self;
+        loop {
+            match node {
+                Self::Leaf(keys) => return &keys[0],
+                Self::Branch(children) => node = &children[0],
+            }
+        }
+    }
+
+    fn walk_from<'k>(
+        &'k self,
+        is_before: &dyn Fn(&K) -> bool,
+        each: &mut dyn FnMut(&'k K) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self {
+            Self::Leaf(keys) => {
+                let start = keys.partition_point(is_before);
+                keys[start..].iter().try_for_each(each)
+            }
+            Self::Branch(children) => {
+                let start = children.partition_point(|child| is_before(child.least()));
+                let mut children = children[start.saturating_sub(1)..].iter();
+                children.try_for_each(|child| child.walk_from(is_before, each))
+            }
+        }
+    }
+}
+
+impl<K: Ord + Clone> Node<K> {
+    fn with(&self, key: K) -> (Arc<Self>, Option<Arc<Self>>) {
+        match self {
+            Self::Leaf(keys) => {
+                let mut keys = keys.to_vec();
+                match keys.binary_search(&key) {
+                    Ok(at) => keys[at] = key,
+                    Err(at) => keys.insert(at, key),
+                }
+                split(keys, Self::Leaf)
+            }
+            Self::Branch(children) => {
+                let at = child(children, |other| other.cmp(&key));
+                let mut children = children.to_vec();
+                let (one, two) = children[at].with(key);
+                children[at] = one;
+                if let Some(two) = two {
+                    children.insert(at + 1, two);
+                }
+                split(children, Self::Branch)
+            }
+        }
+    }
+
+    fn without(&self, order: &dyn Fn(&K) -> Ordering) -> Left<K> {
+        match self {
+            Self::Leaf(keys) => {
+                let Ok(at) = keys.binary_search_by(order) else {
+                    return Left::Same;
+                };
+                let mut keys = keys.to_vec();
+                keys.remove(at);
+                left(keys, Self::Leaf)
+            }
+            Self::Branch(children) => {
+                let at = child(children, order);
+                let less = children[at].without(order);
+                let mut children = children.to_vec();
+                match less {
+                    Left::Same => return Left::Same,
+                    Left::Nothing => drop(children.remove(at)),
+                    Left::Less(child) => {
+                        children[at] = child;
+                        join_neighbours(&mut children, at);
+                    }
+                }
+                left(children, Self::Branch)
+            }
+        }
+    }
+
+    /// Both in one, if together they fill half a node at most.
+    fn joined(&self, next: &Self) -> Option<Arc<Self>> {
+        fn both<T: Clone>(one: &[T], two: &[T]) -> Option<Box<[T]>> {
+            (one.len() + two.len() <= NODE_MAX / 2).then(|| [one, two].concat().into())
+        }
+        let joined = match (self, next) {
+            (Self::Leaf(one), Self::Leaf(two)) => Self::Leaf(both(one, two)?),
+            (Self::Branch(one), Self::Branch(two)) => Self::Branch(both(one, two)?),
+            _ => return None,
+        };
+        Some(Arc::new(joined))
+    }
+}
+
+fn left<K, T>(items: Vec<T>, node: fn(Box<[T]>) -> Node<K>) -> Left<K> {
+    if items.is_empty() {
+        Left::Nothing
+    } else {
+        Left::Less(Arc::new(node(items.into())))
+    }
+}
+
+/// Joins the child that became smaller with one beside it, if both are small, so that nodes do not stay nearly empty.
+fn join_neighbours<K: Ord + Clone>(children: &mut Vec<Arc<Node<K>>>, at: usize) {
+    for first in [at.checked_sub(1), Some(at)].into_iter().flatten() {
+        let Some([one, two]) = children.get(first..first + 2) else {
+            continue;
+        };
+        if let Some(joined) = one.joined(two) {
+            children[first] = joined;
+            children.remove(first + 1);
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys(set: &Ordered<u16>) -> Vec<u16> {
+        let mut keys = Vec::new();
+        let _ = set.walk(&mut |key| {
+            keys.push(*key);
+            ControlFlow::Continue(())
+        });
+        keys
+    }
+
+    /// Depth and nodes; what holds of every node.
+    fn check(node: &Node<u16>, is_root: bool) -> (usize, usize) {
+        match node {
+            Node::Leaf(keys) => {
+                assert!(!keys.is_empty() && keys.len() <= NODE_MAX);
+                (1, 1)
+            }
+            Node::Branch(children) => {
+                assert!(children.len() > usize::from(is_root) && children.len() <= NODE_MAX);
+                let below: Vec<_> = children.iter().map(|child| check(child, false)).collect();
+                assert!(below.iter().all(|(depth, _)| *depth == below[0].0));
+                (
+                    below[0].0 + 1,
+                    1 + below.iter().map(|(_, nodes)| nodes).sum::<usize>(),
+                )
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_holds_what_a_set_of_the_standard_library_holds(
+            first in prop::collection::btree_set(0..4000_u16, 0..2500),
+            changes in prop::collection::vec((any::<bool>(), 0..4000_u16), 0..2500),
+            drained in any::<bool>(),
+        ) {
+            let mut set = Ordered::from_sorted(first.iter().copied().collect());
+            let mut model: BTreeSet<u16> = first.clone();
+            let (before, held) = (set.clone(), model.clone());
+            let mut changes = changes;
+            if drained {
+                changes.extend(model.iter().step_by(2).map(|key| (false, *key)).collect::<Vec<_>>());
+            }
+            for (adds, key) in changes {
+                if adds {
+                    set.insert(key);
+                    model.insert(key);
+                } else {
+                    set.remove(|other| other.cmp(&key));
+                    model.remove(&key);
+                }
+            }
+            prop_assert_eq!(keys(&set), model.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(keys(&before), held.into_iter().collect::<Vec<_>>(), "an older one stays as it was");
+            prop_assert_eq!(set.is_empty(), model.is_empty());
+            if let Some(root) = &set.0 {
+                let (depth, nodes) = check(root, true);
+                prop_assert!(depth <= 5 && nodes <= 8 + model.len() / 2, "{} {}", depth, nodes);
+            }
+            for key in (0..4000).step_by(37) {
+                prop_assert_eq!(set.find(|other| other.cmp(&key)), model.get(&key));
+                let mut next = None;
+                let _ = set.walk_from(&|other| *other < key, &mut |other| {
+                    next = Some(*other);
+                    ControlFlow::Break(())
+                });
+                prop_assert_eq!(next, model.range(key..).next().copied());
+            }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Where Callsign differs from its peers on purpose. Each reason is as narrow as it can be said: which questions, and
+//! which reply of ours. docs/design/conformance.md lists them with these sentences.
+
+use super::compare::{Exchange, Part};
+use super::reply::{Canonical, Reply};
+use super::zone;
+use crate::support::dns::{Type, name_wire};
+
+/// Why a difference is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reason {
+    MetaType,
+    Transfer,
+    OtherClass,
+    OtherOpcode,
+    OptInEveryRefusal,
+    ChainEnds,
+    ChainCrossesZones,
+    GlueThatIsMissing,
+    AnyIsOneRrset,
+    EdgeOfSize,
+}
+
+/// The CNAME records of the longest chain.
+const CHAIN_MAX: usize = 8;
+
+mod rcode {
+    pub(super) const FORMERR: u16 = 1;
+    pub(super) const NOTIMP: u16 = 4;
+    pub(super) const REFUSED: u16 = 5;
+}
+
+impl Reason {
+    pub(super) const ALL: [Self; 10] = [
+        Self::MetaType,
+        Self::Transfer,
+        Self::OtherClass,
+        Self::OtherOpcode,
+        Self::OptInEveryRefusal,
+        Self::ChainEnds,
+        Self::ChainCrossesZones,
+        Self::GlueThatIsMissing,
+        Self::AnyIsOneRrset,
+        Self::EdgeOfSize,
+    ];
+
+    /// The first reason that explains a difference in this part.
+    pub(super) fn of(part: Part, exchange: &Exchange<'_>) -> Option<Self> {
+        let reply = exchange.subject.1.reply()?;
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.explains(part, exchange, reply))
+    }
+
+    /// What we do, why, and where it is written.
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::MetaType => {
+                "A question for a meta type (128 to 254, transfers excepted) is answered NOTIMP, and for OPT FORMERR: \
+                 no such records can exist (RFC 6895, section 3.1), so NXDOMAIN or NODATA would speak of something else."
+            }
+            Self::Transfer => {
+                "AXFR and IXFR without leave are REFUSED, over UDP and TCP and at every name alike (RFC 5936, \
+                 section 2.2.1; NOTAUTH and NOTIMP would tell a stranger which zones there are)."
+            }
+            Self::OtherClass => {
+                "A class other than IN is REFUSED without data, ANY included: we hold zones of one class, and an \
+                 answer for class ANY could not be authoritative (RFC 1034, section 4.3.2)."
+            }
+            Self::OtherOpcode => {
+                "An opcode that is not served is NOTIMP before the rest of the message is judged (RFC 8906, section \
+                 3.1.4), and its header is not read by the rules of QUERY."
+            }
+            Self::OptInEveryRefusal => {
+                "Every reply to a question with OPT carries OPT, refusals of what could not be parsed included \
+                 (RFC 6891, section 6.1.1)."
+            }
+            Self::ChainEnds => {
+                "A chain of aliases ends after eight, and a loop where it comes back, with what was found and \
+                 NOERROR: a client that follows finds the rest (RFC 1034, section 3.6.2, sets no number; the peers stop \
+                 after 5, 12 or never, one of them with SERVFAIL)."
+            }
+            Self::ChainCrossesZones => {
+                "A CNAME or DNAME that leads into another zone of ours is followed there (RFC 1034, section 4.3.2, \
+                 step 3a, goes back to step 2, the choice of the zone); the last name's response code and SOA count."
+            }
+            Self::GlueThatIsMissing => {
+                "A referral whose glue does not fit has TC (RFC 9471, section 3.1); older releases of the peers leave \
+                 glue out without it."
+            }
+            Self::AnyIsOneRrset => {
+                "ANY is answered with one RRset of the name, at an apex the SOA, and with the addresses that this RRset \
+                 brings when it is asked for by its own type (RFC 8482, section 4.1, leaves the choice to the server)."
+            }
+            Self::EdgeOfSize => {
+                "Where one server truncates and another need not, they compress differently, and a chain that is cut \
+                 before its end has NOERROR, since its last name is not there; asked over TCP, all say the same \
+                 (RFC 1035, section 4.1.4; RFC 2181, section 9)."
+            }
+        }
+    }
+
+    fn explains(self, part: Part, exchange: &Exchange<'_>, reply: &Reply) -> bool {
+        let probe = exchange.probe;
+        let rtype = probe.rtype.0;
+        let is_of_records = matches!(part, Part::Answer | Part::Authority | Part::Additional);
+        let is_peer_truncated = exchange.peers.iter().any(|(_, outcome)| outcome.is_truncated());
+        // What we answer with fewer records is right as far as it goes.
+        let a_peer_has_all = exchange.peers.iter().any(|(_, outcome)| {
+            outcome
+                .reply()
+                .is_some_and(|peer| reply.answer.iter().all(|record| peer.answer.contains(record)))
+        });
+        match self {
+            Self::MetaType => {
+                let wanted = if rtype == 41 {
+                    rcode::FORMERR
+                } else {
+                    rcode::NOTIMP
+                };
+                matches!(rtype, 41 | 128..=250 | 253 | 254)
+                    && reply.rcode == wanted
+                    && is_of_records
+                    && is_bare(reply)
+            }
+            Self::Transfer => {
+                matches!(rtype, 251 | 252) && reply.rcode == rcode::REFUSED && is_of_records && is_bare(reply)
+            }
+            Self::OtherClass => {
+                probe.class != 1 && reply.rcode == rcode::REFUSED && is_of_records && is_bare(reply)
+            }
+            Self::OtherOpcode => {
+                probe.opcode() != 0
+                    && matches!(reply.rcode, rcode::NOTIMP | rcode::FORMERR)
+                    && is_bare(reply)
+                    && matches!(part, Part::Answer | Part::Opcode | Part::Flag(_))
+            }
+            Self::OptInEveryRefusal => {
+                let asked = probe.edns.as_ref().map(|edns| (0, edns.flags & 0x8000 != 0));
+                part == Part::Edns && reply.rcode != 0 && is_bare(reply) && reply.edns == asked
+            }
+            Self::ChainEnds => {
+                let ends = match chain_length(&probe.name, reply) {
+                    Some(length) => length == CHAIN_MAX,
+                    None => true,
+                };
+                probe.rtype != Type::CNAME
+                    && reply.rcode == 0
+                    && is_of_records
+                    && ends
+                    && (a_peer_has_all || is_peer_truncated)
+            }
+            Self::ChainCrossesZones => is_of_records && reply.answer.iter().any(crosses_zones),
+            Self::GlueThatIsMissing => {
+                part == Part::Answer
+                    && reply.tc
+                    && !probe.tcp
+                    && reply.rcode == 0
+                    && reply.authority.iter().any(|record| record.rtype == Type::NS)
+            }
+            Self::AnyIsOneRrset => {
+                let is_one = reply.answer.windows(2).all(|two| two[0].rtype == two[1].rtype);
+                probe.rtype == Type::ANY
+                    && reply.rcode == 0
+                    && is_of_records
+                    && !reply.answer.is_empty()
+                    && is_one
+                    && a_peer_has_all
+            }
+            Self::EdgeOfSize => {
+                let is_cut_chain = reply.rcode == 0
+                    && reply
+                        .answer
+                        .iter()
+                        .any(|record| matches!(record.rtype, Type::CNAME | Type::DNAME));
+                part == Part::Answer && !probe.tcp && is_peer_truncated && (!reply.tc || is_cut_chain)
+            }
+        }
+    }
+}
+
+/// Without a record.
+fn is_bare(reply: &Reply) -> bool {
+    reply.answer.is_empty() && reply.authority.is_empty() && reply.additional.is_empty()
+}
+
+/// How many aliases follow each other from this name; `None` if they come back.
+fn chain_length(name: &[u8], reply: &Reply) -> Option<usize> {
+    let mut name = name.to_ascii_lowercase();
+    for length in 0..=reply.answer.len() {
+        let next = reply
+            .answer
+            .iter()
+            .find(|record| record.rtype == Type::CNAME && record.owner == name);
+        match next {
+            Some(alias) => name.clone_from(&alias.rdata),
+            None => return Some(length),
+        }
+    }
+    None
+}
+
+/// Whether an alias stands in one of the zones and leads into another.
+fn crosses_zones(record: &Canonical) -> bool {
+    let zone_of = |name: &[u8]| {
+        let origins = zone::ORIGINS
+            .iter()
+            .filter(|origin| zone::is_within(name, &name_wire(origin)));
+        origins.max_by_key(|origin| origin.len())
+    };
+    record.rtype == Type::CNAME
+        && zone_of(&record.rdata).is_some_and(|target| zone_of(&record.owner) != Some(target))
+}
+
+#[test]
+fn each_reason_is_listed_with_its_sentence() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/design/conformance.md");
+    let text = std::fs::read_to_string(path).expect("read docs/design/conformance.md");
+    for reason in Reason::ALL {
+        let row = format!("| `{reason:?}` | {} |", reason.sentence());
+        assert!(
+            text.contains(&row),
+            "docs/design/conformance.md lacks the row:\n{row}"
+        );
+    }
+}
