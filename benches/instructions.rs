@@ -34,7 +34,7 @@ fn main() {
         serve::all(&inputs::all());
         return;
     }
-    let Some(counts) = count(COUNTED, "measured_answer") else {
+    let Some(counts) = count(COUNTED, "serve", "measured_answer") else {
         println!(
             "SKIPPED: valgrind is not there, so no instructions were counted; scripts/setup installs it"
         );

@@ -81,3 +81,5 @@ mod wire;
 mod zone_files;
 #[path = "it/zone_reload.rs"]
 mod zone_reload;
+#[path = "it/zone_reload_trouble.rs"]
+mod zone_reload_trouble;

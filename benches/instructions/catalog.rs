@@ -14,7 +14,8 @@ const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
 /// - `many`: as many instances as a service may have, each with one address of both families, a port and a tag.
 /// - `limited`: the same with a limit of half of them, which has to be drawn for each question.
-/// - `wide`: instances with as many addresses and ports as they may have.
+/// - `wide`: as many instances, each with as many addresses and ports as it may have; `wide-limited` and
+///   `wide-few` likewise, with a limit of half of them, and of so few that they nearly fit into a datagram.
 /// - `zone_file`: static records, in a zone of their own.
 /// - `told`: an instance with as much `meta` as there may be, in strings as long as they are shown.
 pub(crate) fn state() -> State {
@@ -25,7 +26,7 @@ pub(crate) fn state() -> State {
     });
     for service in ["many", "limited"] {
         for n in 0..INSTANCES_MAX as u16 {
-            let mut registration = Registration::at([v4(n), v6(n)]);
+            let mut registration = Registration::at([v4(n.into()), v6(n.into())]);
             registration.ports = [port("main", 8080)].into();
             registration.tags = [tag(if n % 2 == 0 { "even" } else { "odd" }), tag("all")].into();
             registration.priority = if service == "limited" { n % 3 } else { 0 };
@@ -33,25 +34,34 @@ pub(crate) fn state() -> State {
             catalog.register(service, &format!("{service}-{n}"), registration);
         }
     }
-    let settings = ServiceSettings {
-        answer_limit: Some(INSTANCES_MAX as u32 / 2),
-        ..ServiceSettings::default()
-    };
-    catalog.make(Change::PutService {
-        zone: zone(),
-        service: service("limited"),
-        settings,
-    });
-    for n in 0..128_u16 {
-        let half = ADDRESSES_MAX as u16 / 2;
-        let addresses: Vec<IpAddr> = (0..half)
-            .flat_map(|m| [v4(n * half + m), v6(n * half + m)])
-            .collect();
-        let mut registration = Registration::at(addresses);
-        registration.ports = (0..PORTS_MAX as u16)
-            .map(|m| port(&format!("p{m:02}"), 1 + m))
-            .collect();
-        catalog.register("wide", &format!("{}-{n}", "w".repeat(55)), registration);
+    for service in ["wide", "wide-limited", "wide-few"] {
+        for n in 0..INSTANCES_MAX as u16 {
+            let half = ADDRESSES_MAX as u32 / 2;
+            let numbers = u32::from(n) * half..(u32::from(n) + 1) * half;
+            let addresses: Vec<IpAddr> = numbers.flat_map(|n| [v4(n), v6(n)]).collect();
+            let mut registration = Registration::at(addresses);
+            registration.ports = (0..PORTS_MAX as u16)
+                .map(|m| port(&format!("p{m:02}"), 1 + m))
+                .collect();
+            registration.tags = [tag("all")].into();
+            registration.weight = n % 7;
+            catalog.register(service, &format!("w-{n}"), registration);
+        }
+    }
+    for (limited, limit) in [
+        ("limited", INSTANCES_MAX as u32 / 2),
+        ("wide-limited", INSTANCES_MAX as u32 / 2),
+        ("wide-few", 200),
+    ] {
+        let settings = ServiceSettings {
+            answer_limit: Some(limit),
+            ..ServiceSettings::default()
+        };
+        catalog.make(Change::PutService {
+            zone: zone(),
+            service: service(limited),
+            settings,
+        });
     }
     let mut registration = Registration::at([v4(1)]);
     registration.meta = (0..META_MAX)
@@ -80,7 +90,7 @@ fn zone_text() -> String {
         text.push('\n');
     };
     for n in 0..RRSET_RECORDS {
-        let [v4, v6] = [v4(n), v6(n)];
+        let [v4, v6] = [v4(n.into()), v6(n.into())];
         add(format!("big A {v4}"));
         add(format!("big AAAA {v6}"));
         add(format!("target-{n} A {v4}"));
@@ -161,12 +171,12 @@ fn service(name: &str) -> ServiceName {
     ServiceName::parse(name).expect("a label")
 }
 
-fn v4(n: u16) -> IpAddr {
-    Ipv4Addr::from(0x0a00_0001 + u32::from(n)).into()
+fn v4(n: u32) -> IpAddr {
+    Ipv4Addr::from(0x0a00_0001 + n).into()
 }
 
-fn v6(n: u16) -> IpAddr {
-    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, n + 1).into()
+fn v6(n: u32) -> IpAddr {
+    Ipv6Addr::from((0x2001_0db8_u128 << 96) + u128::from(n)).into()
 }
 
 fn port(name: &str, number: u16) -> Port {

@@ -11,9 +11,9 @@ pub(crate) struct Counted {
     pub(crate) instructions: u64,
 }
 
-/// Runs this program with `argument`; each call of `function` is counted by itself. The child says on a line of
+/// Runs this program with `argument`; each call of `function` of `module` is counted by itself. The child says on a line of
 /// standard output what each call was: transport, space, name. None if there is no Valgrind.
-pub(crate) fn count(argument: &str, function: &str) -> Option<Vec<Counted>> {
+pub(crate) fn count(argument: &str, module: &str, function: &str) -> Option<Vec<Counted>> {
     let is_there = Command::new("valgrind")
         .arg("--version")
         .stdout(Stdio::null())
@@ -27,7 +27,8 @@ pub(crate) fn count(argument: &str, function: &str) -> Option<Vec<Counted>> {
     let child = Command::new("valgrind")
         .args(["--tool=callgrind", "--quiet", "--separate-threads=no"])
         .arg(format!("--toggle-collect=*{function}*"))
-        .arg(format!("--dump-after=*{function}*"))
+        // Another pattern: of two options with the same one, Callgrind minds the first alone.
+        .arg(format!("--dump-after=*{module}*{function}*"))
         .arg(format!("--callgrind-out-file={}", counts.display()))
         .arg(this)
         .arg(argument)

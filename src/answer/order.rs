@@ -9,12 +9,22 @@ use crate::catalog::limits::{ADDRESSES_MAX, INSTANCES_MAX, PORTS_MAX};
 use crate::view::{ServiceView, ring};
 
 use super::names::Names;
+use super::reply::RECORD_HEAD_OCTETS;
 
 /// No exponential drawn from an `f64` below 1 is as large: −ln 2⁻⁵³ is less than 37.
 const EXPONENTIAL_MAX: f64 = 64.0;
 
 /// Records of the largest answer: 65,535 octets of A records.
 const RECORDS_MAX: usize = 4096;
+
+/// Entries of one member in one list: its ports, or its addresses.
+const ENTRIES_PER_MEMBER_MAX: usize = if PORTS_MAX > ADDRESSES_MAX {
+    PORTS_MAX
+} else {
+    ADDRESSES_MAX
+};
+/// No record is shorter: an A record whose owner is a pointer.
+const RECORD_OCTETS_MIN: usize = RECORD_HEAD_OCTETS + 4;
 
 /// Working memory of one worker, made once and reused for each question.
 #[derive(Debug)]
@@ -186,6 +196,10 @@ fn order_tier(choice: &impl Choice, tier: &mut [u32], random: &mut fastrand::Rng
 
 /// Draws `bounds.limit` members tier by tier, by weight without putting back; whether all their records have room.
 fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
+    // Each member that is drawn brings a record. What cannot fit need not be drawn from thousands.
+    if choice.repeating().is_none() && bounds.limit * RECORD_OCTETS_MIN > bounds.room {
+        return false;
+    }
     let mut left = bounds.limit;
     let mut octets = 0;
     let mut start = 0;
@@ -243,14 +257,15 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
     true
 }
 
-/// The end of the entries of the member whose first is at `at`.
+/// The end of the entries of the member whose first is at `at`. Most have one; others have 64 and are 4,096.
 fn member_end(choice: &impl Choice, at: usize, end: usize) -> usize {
     let member = choice.member(at);
-    let mut next = at + 1;
-    while next < end && choice.member(next) == member {
-        next += 1;
+    if at + 1 >= end || choice.member(at + 1) != member {
+        return at + 1;
     }
-    next
+    partition(at + 2, end.min(at + ENTRIES_PER_MEMBER_MAX), |at| {
+        choice.member(at) == member
+    })
 }
 
 /// As many records as fit: tier by tier, from the client's place on the ring.

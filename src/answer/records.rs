@@ -377,12 +377,8 @@ pub(super) fn port_of_tag(
         entries.clear();
         for member in service.list(bearers) {
             let member = *member as usize;
-            let ports = service.ports_of(member);
-            entries.extend(
-                ports
-                    .filter(|(_, p)| p.name == name && wanted(member, p))
-                    .map(|(at, _)| at),
-            );
+            let port = service.port_of(member, name);
+            entries.extend(port.filter(|(_, port)| wanted(member, port)).map(|(at, _)| at));
         }
         !entries.is_empty()
     };

@@ -16,6 +16,7 @@ mod order;
 mod random;
 mod reverse;
 mod statics;
+mod statics_aliases;
 mod statics_random;
 mod statics_sizes;
 mod table;

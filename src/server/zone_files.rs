@@ -176,7 +176,7 @@ fn by_origin(paths: Vec<PathBuf>) -> BTreeMap<ZoneName, Vec<PathBuf>> {
 
 /// The changes that `files` make at start: those of zones that had other records when the server stopped, and of
 /// zones whose file is gone. The others are attached to `state`.
-pub(super) fn changes(files: Vec<ZoneFile>, state: &mut State) -> Vec<Change> {
+pub(super) fn changes(mut files: Vec<ZoneFile>, state: &mut State) -> Vec<Change> {
     let there: HashSet<ZoneName> = files.iter().map(|file| file.origin.clone()).collect();
     let mut changes = Vec::new();
     for zone in state.zones.values() {
@@ -187,6 +187,8 @@ pub(super) fn changes(files: Vec<ZoneFile>, state: &mut State) -> Vec<Change> {
             });
         }
     }
+    // A zone before those below it, which ask it whether they may be there.
+    files.sort_by_key(|file| file.origin.labels().count());
     for file in files {
         state.attach(&file.origin, &file.contents);
         // Of one that is attached, its serial may still be newer.

@@ -380,6 +380,23 @@ impl ServiceView {
         let Member { port, ports, .. } = self.member_at(member);
         (port..port + u32::from(ports)).map(|at| (at, self.port_at(at)))
     }
+
+    /// The port of a member that has this name (its number among the names), with its number. A member's ports stand
+    /// in the order of their names, and so do the names.
+    pub fn port_of(&self, member: usize, name: u32) -> Option<(u32, PortView)> {
+        let Member { port, ports, .. } = self.member_at(member);
+        let (mut low, mut high) = (port, port + u32::from(ports));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let found = self.port_at(middle);
+            match found.name.cmp(&name) {
+                std::cmp::Ordering::Equal => return Some((middle, found)),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
 }
 
 /// The place of an octet string on the ring. Fixed for ever: a change of it would reshuffle every truncated answer.

@@ -201,10 +201,10 @@ fn who_got_the_last_descriptor_is_answered() {
 }
 
 /// A file system of its own with so many octets; unmounted at the end.
-struct SmallDisk(Folder);
+pub(crate) struct SmallDisk(Folder);
 
 impl SmallDisk {
-    fn new(size: &str) -> Option<Self> {
+    pub(crate) fn new(size: &str) -> Option<Self> {
         let folder = Folder::new();
         let path = folder.path().to_str()?.to_string();
         let options = format!("size={size}");
@@ -214,6 +214,10 @@ impl SmallDisk {
         mounted
             .is_ok_and(|output| output.status.success())
             .then_some(Self(folder))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 

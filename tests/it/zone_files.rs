@@ -358,6 +358,17 @@ fn a_zone_of_a_flag_and_of_a_file_is_one() {
 }
 
 #[test]
+fn a_zone_called_ns_may_come_in_the_start_in_which_the_file_above_it_changed() {
+    let files = Files::new();
+    files.put("zoo.example.zone", "$TTL 60\n@ NS ns.example.com.\n");
+    let stopped = files.launch().start().kill();
+    files.put("zoo.example.zone", "$TTL 60\n@ NS ns2.example.com.\n");
+    files.put("ns.zoo.example.zone", "$TTL 60\nwww A 192.0.2.1\n");
+    let program = stopped.start();
+    assert_eq!(answers(program.dns, "www.ns.zoo.example", Type::A).len(), 1);
+}
+
+#[test]
 fn lists_and_dump_show_zones_of_files() {
     let files = Files::new();
     files.put("example.org.zone", &org(7, "192.0.2.1"));

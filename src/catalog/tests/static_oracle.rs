@@ -88,10 +88,27 @@ pub(crate) fn whole(state: &State, zone: &Zone, lines: &[Line]) -> BTreeMap<(Str
         .collect();
     for (key, set) in oracle::rrsets(&oracle::table(state, zone)) {
         let (owner, rtype) = (&key.0, key.1);
-        let is_replaced = (*owner == apex && has(&apex, rtype)) || (*owner == name_server && !is_default);
-        if !is_replaced {
-            all.insert(key, format!("{set:?}"));
+        let is_replaced =
+            (*owner == apex && has(&apex, rtype) && rtype != PTR) || (*owner == name_server && !is_default);
+        // An address of instances is another's below a delegation, below a DNAME, and where the file has an alias.
+        let is_address = rtype == PTR && owner.ends_with(".arpa") && !owner.starts_with(['_', 'b']);
+        let is_hidden = is_address
+            && of_file.keys().any(|(above, rtype)| match *rtype {
+                CNAME => above == owner,
+                NS => *above != apex && (above == owner || is_below(owner, above)),
+                DNAME => above == owner || is_below(owner, above),
+                _ => false,
+            });
+        if is_hidden || is_replaced {
+            continue;
         }
+        // Of both there is one RRset.
+        let beside = all
+            .get(&key)
+            .filter(|_| rtype == PTR)
+            .cloned()
+            .unwrap_or_default();
+        all.insert(key, format!("{set:?}{beside}"));
     }
     all
 }
@@ -110,9 +127,26 @@ fn names_of_services(state: &State, zone: &Zone) -> Vec<(String, bool)> {
             service.instances.iter().any(|instance| host(instance) == name)
         })
     };
+    // What browsing finds is judged by itself; `_web._tcp` is the service's too.
+    let is_browsed = |name: &str| {
+        let below = name.strip_suffix(&format!(".{apex}")).unwrap_or_default();
+        let labels: Vec<&str> = below.split('.').collect();
+        let Some(protocol) = labels.last().and_then(|last| last.strip_prefix('_')) else {
+            return false;
+        };
+        let is_services = labels.len() == 2
+            && zone.services.values().any(|service| {
+                let known = service.known_names();
+                labels[0] == format!("_{}", service.name)
+                    && known
+                        .iter()
+                        .any(|name| matches!(name, KnownName::Port(_, of) if of.to_string() == protocol))
+            });
+        ["tcp", "udp", "sctp"].contains(&protocol) && labels.len() > 1 && !is_services
+    };
     table
         .into_keys()
-        .filter(|name| *name != apex && *name != format!("ns.{apex}"))
+        .filter(|name| *name != apex && *name != format!("ns.{apex}") && !is_browsed(name))
         // What exists only because of a name below it has no records to hide.
         .filter(|name| {
             !["_tcp.", "_udp.", "_sctp."]

@@ -85,6 +85,18 @@ fn wrong_zone_files_are_refused_with_file_and_line() {
 }
 
 #[test]
+fn dns_sd_is_answered_by_the_rules() {
+    let program = served::dns_sd();
+    run::run(program.dns, &dns_sd::cases());
+}
+
+#[test]
+fn reverse_names_are_answered_by_the_rules() {
+    let program = served::reverse();
+    run::run(program.dns, &reverse::cases());
+}
+
+#[test]
 fn each_rule_has_a_case_or_says_which_tests_hold_it() {
     let tables = [
         of_services(),

@@ -143,6 +143,71 @@ fn crowds(program: &Program) {
     register_all(program, "vast", (0..4096).map(vast));
 }
 
+/// `sd.internal`: what DNS-SD shows.
+pub(super) fn dns_sd() -> Program {
+    let program = Program::start();
+    honest(&program);
+    accepted(
+        program
+            .client()
+            .put("/v1/zones/sd.internal", &json!({"ttl": "7s"})),
+    );
+    let long = format!("{}-1", "i".repeat(40));
+    let crowd = "s".repeat(40);
+    for (service, id, body) in [
+        (
+            "web",
+            "web-1",
+            json!({"addresses": ["192.0.2.11", "2001:db8::11"], "ports": {"http": 8080, "averylongportname": 9100},
+                   "meta": {"path": "/", "a": "1"}}),
+        ),
+        (
+            "web",
+            "web-2",
+            json!({"address": "192.0.2.12", "ports": {"http": 8081, "dns": {"port": 53, "protocol": "udp"}}}),
+        ),
+        (
+            "web",
+            "web-3",
+            json!({"address": "192.0.2.13", "ports": {"http": 8082}, "status": "critical"}),
+        ),
+        ("ipp", "p-1", json!({"address": "192.0.2.31", "port": 631})),
+        (
+            &crowd,
+            &long,
+            json!({"address": "192.0.2.32", "ports": {"raw": 9}}),
+        ),
+    ] {
+        register_in(&program, "sd.internal", service, id, body);
+    }
+    let path = "/v1/zones/sd.internal/services/web";
+    accepted(program.client().put(path, &json!({"ttl": "4s"})));
+    program
+}
+
+/// Reverse zones of both families, and instances in them and outside.
+pub(super) fn reverse() -> Program {
+    let program = Program::start();
+    honest(&program);
+    web(&program);
+    register(
+        &program,
+        "twin",
+        "t",
+        json!({"addresses": ["192.0.2.11", "198.51.100.1"]}),
+    );
+    register(&program, "left", "l", json!({"address": "192.0.2.44"}));
+    for zone in ["2.0.192.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa"] {
+        accepted(
+            program
+                .client()
+                .put(&format!("/v1/zones/{zone}"), &json!({"ttl": "30s"})),
+        );
+    }
+    crate::wire::delete(&program, "left/instances/l");
+    program
+}
+
 /// Zone files beside services: `example.org`, two zones below it, some small ones and two reverse zones.
 pub(super) fn static_records() -> Program {
     let folder = Folder::new();

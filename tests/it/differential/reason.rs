@@ -14,8 +14,10 @@ pub(super) enum Reason {
     OtherClass,
     OtherOpcode,
     OptInEveryRefusal,
+    FormBeforeVersion,
     ChainEnds,
     ChainCrossesZones,
+    AliasOfSignatures,
     GlueThatIsMissing,
     AnyIsOneRrset,
     NoServersBesideAnswers,
@@ -32,14 +34,16 @@ mod rcode {
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::MetaType,
         Self::Transfer,
         Self::OtherClass,
         Self::OtherOpcode,
         Self::OptInEveryRefusal,
+        Self::FormBeforeVersion,
         Self::ChainEnds,
         Self::ChainCrossesZones,
+        Self::AliasOfSignatures,
         Self::GlueThatIsMissing,
         Self::AnyIsOneRrset,
         Self::NoServersBesideAnswers,
@@ -77,6 +81,10 @@ impl Reason {
                 "Every reply to a question with OPT carries OPT, refusals of what could not be parsed included \
                  (RFC 6891, section 6.1.1)."
             }
+            Self::FormBeforeVersion => {
+                "A message that has not one question is FORMERR (RFC 9619, section 4) whatever its EDNS version: BADVERS \
+                 is for what could be answered in another version (RFC 6891, section 6.1.3)."
+            }
             Self::ChainEnds => {
                 "A chain of aliases ends after eight, and a loop where it comes back, with what was found and \
                  NOERROR: a client that follows finds the rest (RFC 1034, section 3.6.2, sets no number; the peers stop \
@@ -85,6 +93,10 @@ impl Reason {
             Self::ChainCrossesZones => {
                 "A CNAME or DNAME that leads into another zone of ours is followed there (RFC 1034, section 4.3.2, \
                  step 3a, goes back to step 2, the choice of the zone); the last name's response code and SOA count."
+            }
+            Self::AliasOfSignatures => {
+                "SIG, KEY, NXT, RRSIG and NSEC asked at an alias are answered with the alias, like any type: only in a \
+                 signed zone may they stand beside it (RFC 4035, section 2.5), and ours are served unsigned."
             }
             Self::GlueThatIsMissing => {
                 "A referral whose glue does not fit has TC (RFC 9471, section 3.1); older releases of the peers leave \
@@ -145,6 +157,14 @@ impl Reason {
                 let asked = probe.edns.as_ref().map(|edns| (0, edns.flags & 0x8000 != 0));
                 part == Part::Edns && reply.rcode != 0 && is_bare(reply) && reply.edns == asked
             }
+            Self::FormBeforeVersion => {
+                let version = probe.edns.as_ref().map_or(0, |edns| edns.version);
+                part == Part::Answer
+                    && probe.questions != 1
+                    && version > 0
+                    && reply.rcode == rcode::FORMERR
+                    && is_bare(reply)
+            }
             Self::ChainEnds => {
                 let ends = match chain_length(&probe.name, reply) {
                     Some(length) => length == CHAIN_MAX,
@@ -157,6 +177,11 @@ impl Reason {
                     && (a_peer_has_all || we_have_all || is_peer_truncated)
             }
             Self::ChainCrossesZones => is_of_records && reply.answer.iter().any(crosses_zones),
+            Self::AliasOfSignatures => {
+                matches!(rtype, 24 | 25 | 30 | 46 | 47)
+                    && is_of_records
+                    && reply.answer.iter().any(|record| record.rtype == Type::CNAME)
+            }
             Self::GlueThatIsMissing => {
                 part == Part::Answer
                     && reply.tc

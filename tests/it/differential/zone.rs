@@ -30,7 +30,7 @@ pub(super) fn names() -> Vec<Vec<u8>> {
             while name.len() >= apex.len() {
                 // The name of 121 labels has more ancestors than all others together; few of them are enough.
                 let labels = label_count(&name);
-                if name.len() == owner.len() || labels <= 8 || labels % 16 == 0 {
+                if name.len() == owner.len() || labels <= 8 || labels.is_multiple_of(16) {
                     names.insert(name.clone());
                 }
                 name = parent(&name);
