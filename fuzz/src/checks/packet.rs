@@ -197,8 +197,9 @@ fn agree(udp: Option<&Message>, tcp: Option<&Message>) {
     let (Some(udp), Some(tcp)) = (udp, tcp) else {
         return;
     };
-    assert_eq!(udp.rcode(), tcp.rcode(), "the transports disagree");
+    // What ends a chain of aliases may lie behind what fits, and its rcode with it (RFC 6604 §2.1).
     if !udp.tc() {
+        assert_eq!(udp.rcode(), tcp.rcode(), "the transports disagree");
         assert_eq!(udp.answers.len(), tcp.answers.len(), "the transports disagree");
         assert_eq!(
             udp.authorities_text(),
