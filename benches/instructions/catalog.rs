@@ -10,18 +10,22 @@ use callsign::catalog::{
 use callsign::clock::Timestamp;
 
 pub(crate) const ZONE: &str = "svc.internal";
+/// Of the services' addresses.
+pub(crate) const REVERSE_ZONE: &str = "10.in-addr.arpa";
 const NOW: Timestamp = Timestamp::from_unix_ms(1_800_000_000_000);
 
 /// - `many`: as many instances as a service may have, each with one address of both families, a port and a tag.
 /// - `limited`: the same with a limit of half of them, which has to be drawn for each question.
 /// - `wide`: as many instances, each with as many addresses and ports as it may have; `wide-limited` and
 ///   `wide-few` likewise, with a limit of half of them, and of so few that they nearly fit into a datagram.
+/// - `one`: instances at one address, which has as many names, and of one service type.
+/// - `of-many-0`, `of-many-1`, …: likewise, two instances a service.
 /// - `zone_file`: static records, in a zone of their own.
 /// - `told`: an instance with as much `meta` as there may be, in strings as long as they are shown.
 pub(crate) fn state() -> State {
     let mut catalog = Catalog(State::default());
     catalog.make(Change::Open {
-        zones: vec![zone()],
+        zones: vec![zone(), ZoneName::parse(REVERSE_ZONE).expect("a zone")],
         base: Base::default(),
     });
     for service in ["many", "limited"] {
@@ -62,6 +66,12 @@ pub(crate) fn state() -> State {
             service: service(limited),
             settings,
         });
+    }
+    for n in 0..INSTANCES_MAX as u16 {
+        let mut registration = Registration::at([Ipv4Addr::new(10, 255, 0, 1).into()]);
+        registration.ports = [port("shared", 80)].into();
+        catalog.register("one", &format!("one-{n}"), registration.clone());
+        catalog.register(&format!("of-many-{}", n / 2), &format!("i{n}"), registration);
     }
     let mut registration = Registration::at([v4(1)]);
     registration.meta = (0..META_MAX)

@@ -1,6 +1,6 @@
 //! The worst messages that we could think of, as they come off the wire: length, then message.
 
-use super::catalog::{STATIC_ZONE, ZONE};
+use super::catalog::{REVERSE_ZONE, STATIC_ZONE, ZONE};
 
 /// A longer datagram is not taken.
 const UDP_OCTETS: usize = 4096;
@@ -16,6 +16,7 @@ const SOA: u16 = 6;
 const TXT: u16 = 16;
 const AAAA: u16 = 28;
 const SRV: u16 = 33;
+const PTR: u16 = 12;
 const MX: u16 = 15;
 const NAPTR: u16 = 35;
 const DS: u16 = 43;
@@ -64,158 +65,233 @@ impl Input {
 pub(crate) fn all() -> Vec<Input> {
     let mut inputs = Vec::new();
     for (over, octets) in [(Over::Udp, UDP_OCTETS), (Over::Tcp, TCP_OCTETS)] {
-        let mut add = |name: &str, message: Vec<u8>, rcode: u8, answers_min: u16| {
-            assert!(message.len() <= octets, "{name}: {} octets", message.len());
-            inputs.push(input(name, over, &message, rcode, answers_min));
-        };
         let tcp = over == Over::Tcp;
-        for (name, rtype, answers) in [
-            ("many", A, if tcp { 2000 } else { 100 }),
-            ("many", AAAA, if tcp { 1000 } else { 50 }),
-            ("many", SRV, if tcp { 1000 } else { 50 }),
-            ("many", ANY, if tcp { 1000 } else { 50 }),
-            ("odd.many", SRV, if tcp { 1000 } else { 50 }),
-            ("_main._tcp.many", SRV, if tcp { 1000 } else { 50 }),
-            ("_main._tcp.all.many", SRV, if tcp { 1000 } else { 50 }),
-            ("_main._tcp.odd.many", SRV, if tcp { 1000 } else { 50 }),
-            ("_many._tcp", SRV, if tcp { 1000 } else { 50 }),
-            ("limited", A, if tcp { 600 } else { 50 }),
-            ("limited", SRV, if tcp { 1000 } else { 50 }),
-            ("_main._tcp.all.limited", SRV, if tcp { 1000 } else { 50 }),
-            ("wide", A, if tcp { 2000 } else { 100 }),
-            ("wide", SRV, if tcp { 400 } else { 20 }),
-            ("all.wide", SRV, if tcp { 400 } else { 20 }),
-            ("_p63._tcp.wide", SRV, if tcp { 400 } else { 20 }),
-            ("_p63._tcp.all.wide", SRV, if tcp { 400 } else { 20 }),
-            ("w-7.wide", SRV, if tcp { 64 } else { 20 }),
-            ("wide-limited", A, if tcp { 2000 } else { 100 }),
-            ("wide-limited", AAAA, if tcp { 1000 } else { 100 }),
-            ("wide-limited", SRV, if tcp { 400 } else { 20 }),
-            ("all.wide-limited", SRV, if tcp { 400 } else { 20 }),
-            ("_p63._tcp.all.wide-limited", SRV, if tcp { 400 } else { 20 }),
-            ("wide-few", A, if tcp { 2000 } else { 100 }),
-            ("wide-few", SRV, if tcp { 400 } else { 20 }),
-            ("all.wide-few", AAAA, if tcp { 1000 } else { 100 }),
-            ("_p63._tcp.all.wide-few", SRV, if tcp { 200 } else { 20 }),
-            ("told.told", TXT, u16::from(tcp)),
-        ] {
-            let message = query(&wire(name), rtype, &[opt(4096, &[])]);
-            add(&format!("{name} type {rtype}"), message, NOERROR, answers);
+        for asked in services(tcp)
+            .into_iter()
+            .chain(statics(tcp))
+            .chain(hostile(octets))
+        {
+            assert!(asked.message.len() <= octets, "{}: too long", asked.name);
+            inputs.push(asked.over(over));
         }
-        let long = |first: &str, n: u16| format!("{first}.{}.w{n}", vec!["l"; 90].join("."));
-        let deep = |labels: usize, end: &str| format!("{}.{end}", vec!["y"; labels].join("."));
-        for (name, rtype, rcode, answers) in [
-            ("big".into(), A, NOERROR, if tcp { 3000 } else { 200 }),
-            ("big".into(), ANY, NOERROR, if tcp { 2000 } else { 100 }),
-            ("text".into(), TXT, NOERROR, u16::from(tcp) * 200),
-            ("one-text".into(), TXT, NOERROR, u16::from(tcp)),
-            ("mail".into(), MX, NOERROR, 50),
-            ("_srv._tcp".into(), SRV, NOERROR, 50),
-            ("web".into(), HTTPS, NOERROR, 30),
-            ("web".into(), ANY, NOERROR, 30),
-            ("naptr".into(), NAPTR, NOERROR, 30),
-            (deep(100, "cut"), A, NOERROR, 0),
-            ("cut".into(), DS, NOERROR, 0),
-            ("c1".into(), A, NOERROR, if tcp { 3000 } else { 100 }),
-            (long("x", 1), MX, NOERROR, 8),
-            (long(&deep(8, "x"), 1), MX, NOERROR, 8),
-            ("big.d1".into(), A, NOERROR, 16),
-            (deep(100, "d1"), A, NXDOMAIN, 16),
-            ("loop-1".into(), A, NOERROR, 2),
-            (deep(40, "grow"), A, NOERROR, 9),
-            ("to-service".into(), SRV, NOERROR, 50),
-            (vec!["e"; 115].join("."), A, NOERROR, 0),
-            (vec!["f"; 118].join("."), A, NXDOMAIN, 0),
-            (deep(2, &vec!["e"; 115].join(".")), A, NOERROR, 1),
-        ] {
-            let message = query(&wire_in(&name, STATIC_ZONE), rtype, &[opt(4096, &[])]);
-            let shown = if name.len() > 40 {
-                format!("{}... ({} labels)", &name[..20], name.split('.').count())
-            } else {
-                name
-            };
-            add(&format!("static {shown} type {rtype}"), message, rcode, answers);
-        }
-        let plain = wire("many");
-        for (section, what) in ["answer", "authority", "additional"].into_iter().enumerate() {
-            let message = pointers(&plain, A, section, octets);
-            add(
-                &format!("pointers up to the limit in {what}"),
-                message,
-                FORMERR,
-                0,
-            );
-            let message = labels(&plain, A, section, octets);
-            add(&format!("owners of 127 labels in {what}"), message, FORMERR, 0);
-            let message = roots(&plain, A, section, octets);
-            add(&format!("as many records as fit in {what}"), message, FORMERR, 0);
-        }
-        add(
-            "IXFR with pointers in authority",
-            pointers(&plain, IXFR, 1, octets),
-            REFUSED,
-            0,
-        );
-        add(
-            "65,535 of each count and nothing there",
-            counts(&plain),
-            FORMERR,
-            0,
-        );
-        let options = [0, 3, 0, 0].repeat((octets - 100) / 4);
-        add(
-            "options without data",
-            query(&plain, A, &[opt(512, &options)]),
-            NOERROR,
-            1,
-        );
-        add(
-            "a TSIG up to the limit",
-            query(&plain, A, &[tsig(octets - 100)]),
-            NOTAUTH,
-            0,
-        );
-        let labels_up_to = |zone: &[u8]| [[1, b'X'].repeat((255 - zone.len()) / 2), zone.to_vec()].concat();
-        add(
-            "127 labels outside all zones",
-            query(&labels_up_to(&[0]), A, &[]),
-            REFUSED,
-            0,
-        );
-        add(
-            "127 labels below the zone",
-            query(&labels_up_to(&wire("")), A, &[]),
-            NXDOMAIN,
-            0,
-        );
-        add(
-            "127 labels below a service",
-            query(&labels_up_to(&wire("many")), ANY, &[]),
-            NXDOMAIN,
-            0,
-        );
-        add(
-            "127 labels below a port of a tag",
-            query(&labels_up_to(&wire("_main._tcp.all.many")), SRV, &[]),
-            NXDOMAIN,
-            0,
-        );
-        add(
-            "a name of 255 octets",
-            query(&longest(), A, &[opt(1232, &[])]),
-            NXDOMAIN,
-            0,
-        );
-        add(
-            "a question made of a pointer to itself",
-            query(&[0xc0, 12], A, &[]),
-            FORMERR,
-            0,
-        );
-        add("the apex", query(&wire(""), SOA, &[opt(1232, &[])]), NOERROR, 1);
     }
+    inputs.extend(slow().into_iter().map(|asked| asked.over(Over::SlowPath)));
+    inputs
+}
+
+/// A message, and what its reply must be.
+struct Asked {
+    name: String,
+    message: Vec<u8>,
+    rcode: u8,
+    answers_min: u16,
+}
+
+impl Asked {
+    fn new(name: impl Into<String>, message: Vec<u8>, rcode: u8, answers_min: u16) -> Self {
+        Self {
+            name: name.into(),
+            message,
+            rcode,
+            answers_min,
+        }
+    }
+
+    fn over(self, over: Over) -> Input {
+        let length = u16::try_from(self.message.len()).expect("a message of at most 65,535 octets");
+        Input {
+            name: self.name,
+            over,
+            octets: [&length.to_be_bytes(), &self.message[..]].concat(),
+            rcode: self.rcode,
+            answers_min: self.answers_min,
+        }
+    }
+}
+
+/// Questions for services as large as they may be.
+fn services(tcp: bool) -> Vec<Asked> {
+    [
+        ("many", A, if tcp { 2000 } else { 100 }),
+        ("many", AAAA, if tcp { 1000 } else { 50 }),
+        ("many", SRV, if tcp { 1000 } else { 50 }),
+        ("many", ANY, if tcp { 1000 } else { 50 }),
+        ("odd.many", SRV, if tcp { 1000 } else { 50 }),
+        ("_main._tcp.many", SRV, if tcp { 1000 } else { 50 }),
+        ("_main._tcp.all.many", SRV, if tcp { 1000 } else { 50 }),
+        ("_main._tcp.odd.many", SRV, if tcp { 1000 } else { 50 }),
+        ("_many._tcp", SRV, if tcp { 1000 } else { 50 }),
+        ("limited", A, if tcp { 600 } else { 50 }),
+        ("limited", SRV, if tcp { 1000 } else { 50 }),
+        ("_main._tcp.all.limited", SRV, if tcp { 1000 } else { 50 }),
+        ("wide", A, if tcp { 2000 } else { 100 }),
+        ("wide", SRV, if tcp { 400 } else { 20 }),
+        ("all.wide", SRV, if tcp { 400 } else { 20 }),
+        ("_p63._tcp.wide", SRV, if tcp { 400 } else { 20 }),
+        ("_p63._tcp.all.wide", SRV, if tcp { 400 } else { 20 }),
+        ("w-7.wide", SRV, if tcp { 64 } else { 20 }),
+        ("wide-limited", A, if tcp { 2000 } else { 100 }),
+        ("wide-limited", AAAA, if tcp { 1000 } else { 100 }),
+        ("wide-limited", SRV, if tcp { 400 } else { 20 }),
+        ("all.wide-limited", SRV, if tcp { 400 } else { 20 }),
+        ("_p63._tcp.all.wide-limited", SRV, if tcp { 400 } else { 20 }),
+        ("wide-few", A, if tcp { 2000 } else { 100 }),
+        ("wide-few", SRV, if tcp { 400 } else { 20 }),
+        ("all.wide-few", AAAA, if tcp { 1000 } else { 100 }),
+        ("_p63._tcp.all.wide-few", SRV, if tcp { 200 } else { 20 }),
+        ("told.told", TXT, u16::from(tcp)),
+        ("_many._tcp", PTR, if tcp { 1000 } else { 20 }),
+        ("_shared._tcp", PTR, if tcp { 1000 } else { 20 }),
+        ("_shared._tcp", SRV, 0),
+        ("_services._dns-sd._udp", PTR, if tcp { 50 } else { 20 }),
+        ("many-7@many._many._tcp", SRV, 1),
+        ("many-7@many._many._tcp", TXT, 1),
+        ("1.0.255.10.in-addr.arpa", PTR, if tcp { 1000 } else { 20 }),
+        ("1.0.255.10.in-addr.arpa", ANY, if tcp { 1000 } else { 20 }),
+    ]
+    .into_iter()
+    .map(|(name, rtype, answers): (&str, u16, u16)| {
+        let wire = match name.strip_suffix(REVERSE_ZONE) {
+            Some(below) => wire_in(below, REVERSE_ZONE),
+            None => wire(name),
+        };
+        let message = query(&wire, rtype, &[opt(4096, &[])]);
+        Asked::new(format!("{name} type {rtype}"), message, NOERROR, answers)
+    })
+    .collect()
+}
+
+/// Questions for static records.
+fn statics(tcp: bool) -> Vec<Asked> {
+    let long = |first: &str, n: u16| format!("{first}.{}.w{n}", vec!["l"; 90].join("."));
+    let deep = |labels: usize, end: &str| format!("{}.{end}", vec!["y"; labels].join("."));
+    [
+        ("big".into(), A, NOERROR, if tcp { 3000 } else { 200 }),
+        ("big".into(), ANY, NOERROR, if tcp { 2000 } else { 100 }),
+        ("text".into(), TXT, NOERROR, u16::from(tcp) * 200),
+        ("one-text".into(), TXT, NOERROR, u16::from(tcp)),
+        ("mail".into(), MX, NOERROR, 50),
+        ("_srv._tcp".into(), SRV, NOERROR, 50),
+        ("web".into(), HTTPS, NOERROR, 30),
+        ("web".into(), ANY, NOERROR, 30),
+        ("naptr".into(), NAPTR, NOERROR, 30),
+        (deep(100, "cut"), A, NOERROR, 0),
+        ("cut".into(), DS, NOERROR, 0),
+        ("c1".into(), A, NOERROR, if tcp { 3000 } else { 100 }),
+        (long("x", 1), MX, NOERROR, 8),
+        (long(&deep(8, "x"), 1), MX, NOERROR, 8),
+        ("big.d1".into(), A, NOERROR, 16),
+        (deep(100, "d1"), A, NXDOMAIN, 16),
+        ("loop-1".into(), A, NOERROR, 2),
+        (deep(40, "grow"), A, NOERROR, 9),
+        ("to-service".into(), SRV, NOERROR, 50),
+        (vec!["e"; 115].join("."), A, NOERROR, 0),
+        (vec!["f"; 118].join("."), A, NXDOMAIN, 0),
+        (deep(2, &vec!["e"; 115].join(".")), A, NOERROR, 1),
+    ]
+    .into_iter()
+    .map(|(name, rtype, rcode, answers): (String, u16, u8, u16)| {
+        let message = query(&wire_in(&name, STATIC_ZONE), rtype, &[opt(4096, &[])]);
+        let shown = if name.len() > 40 {
+            let end = name.rsplit('.').next().unwrap_or_default();
+            format!("{}...{end} of {} labels", &name[..6], name.split('.').count())
+        } else {
+            name
+        };
+        Asked::new(format!("static {shown} type {rtype}"), message, rcode, answers)
+    })
+    .collect()
+}
+
+/// Messages that mean to cost more than an honest one, of so many octets.
+fn hostile(octets: usize) -> Vec<Asked> {
+    let mut all = Vec::new();
+    let mut add =
+        |name: &str, message, rcode, answers_min| all.push(Asked::new(name, message, rcode, answers_min));
+    let plain = wire("many");
+    for (section, what) in ["answer", "authority", "additional"].into_iter().enumerate() {
+        let message = pointers(&plain, A, section, octets);
+        add(
+            &format!("pointers up to the limit in {what}"),
+            message,
+            FORMERR,
+            0,
+        );
+        let message = labels(&plain, A, section, octets);
+        add(&format!("owners of 127 labels in {what}"), message, FORMERR, 0);
+        let message = roots(&plain, A, section, octets);
+        add(&format!("as many records as fit in {what}"), message, FORMERR, 0);
+    }
+    add(
+        "IXFR with pointers in authority",
+        pointers(&plain, IXFR, 1, octets),
+        REFUSED,
+        0,
+    );
+    add(
+        "65,535 of each count and nothing there",
+        counts(&plain),
+        FORMERR,
+        0,
+    );
+    let options = [0, 3, 0, 0].repeat((octets - 100) / 4);
+    add(
+        "options without data",
+        query(&plain, A, &[opt(512, &options)]),
+        NOERROR,
+        1,
+    );
+    add(
+        "a TSIG up to the limit",
+        query(&plain, A, &[tsig(octets - 100)]),
+        NOTAUTH,
+        0,
+    );
+    let labels_up_to = |zone: &[u8]| [[1, b'X'].repeat((255 - zone.len()) / 2), zone.to_vec()].concat();
+    add(
+        "127 labels outside all zones",
+        query(&labels_up_to(&[0]), A, &[]),
+        REFUSED,
+        0,
+    );
+    add(
+        "127 labels below the zone",
+        query(&labels_up_to(&wire("")), A, &[]),
+        NXDOMAIN,
+        0,
+    );
+    add(
+        "127 labels below a service",
+        query(&labels_up_to(&wire("many")), ANY, &[]),
+        NXDOMAIN,
+        0,
+    );
+    add(
+        "127 labels below a port of a tag",
+        query(&labels_up_to(&wire("_main._tcp.all.many")), SRV, &[]),
+        NXDOMAIN,
+        0,
+    );
+    add(
+        "a name of 255 octets",
+        query(&longest(), A, &[opt(1232, &[])]),
+        NXDOMAIN,
+        0,
+    );
+    add(
+        "a question made of a pointer to itself",
+        query(&[0xc0, 12], A, &[]),
+        FORMERR,
+        0,
+    );
+    add("the apex", query(&wire(""), SOA, &[opt(1232, &[])]), NOERROR, 1);
+    all
+}
+
+/// What the slow path answers.
+fn slow() -> Vec<Asked> {
     let version = b"\x07VERSION\x04BIND\0";
-    for (name, options) in [
+    [
         ("version.bind", Vec::new()),
         (
             "version.bind with options without data",
@@ -233,25 +309,16 @@ pub(crate) fn all() -> Vec<Input> {
             "version.bind with padding",
             [&[0, 12, 0x0f, 0x80][..], &[0; 0x0f80]].concat(),
         ),
-    ] {
+    ]
+    .into_iter()
+    .map(|(name, options)| {
         let mut message = query(version, TXT, &[opt(4096, &options)]);
         // Class CHAOS.
         message[HEADER_OCTETS + version.len() + 3] = 3;
         assert!(message.len() <= UDP_OCTETS, "{name}: {} octets", message.len());
-        inputs.push(input(name, Over::SlowPath, &message, NOERROR, 1));
-    }
-    inputs
-}
-
-fn input(name: &str, over: Over, message: &[u8], rcode: u8, answers_min: u16) -> Input {
-    let length = u16::try_from(message.len()).expect("a message of at most 65,535 octets");
-    Input {
-        name: name.to_owned(),
-        over,
-        octets: [&length.to_be_bytes(), message].concat(),
-        rcode,
-        answers_min,
-    }
+        Asked::new(name, message, NOERROR, 1)
+    })
+    .collect()
 }
 
 /// A name of the services' zone.

@@ -46,28 +46,34 @@ impl Apex<'_> {
         }
     }
 
+    #[inline]
     fn write(self, section: Section, ttl: u32, reply: &mut Reply<'_>, scratch: &mut Scratch) -> bool {
+        let zone = self.zone;
+        let (None, Some(owner)) = (zone.soa(), self.at) else {
+            return self.write_any(section, ttl, reply, scratch);
+        };
+        let numbers = numbers(zone.serial(), TIMERS, zone.negative_ttl());
+        // MNAME ns.<zone>, RNAME hostmaster.<zone>: names in SOA may be compressed (RFC 1035 §3.3.13).
+        let parts = [
+            b"\x02ns",
+            &owner.octets()[..],
+            b"\x0ahostmaster",
+            &owner.octets(),
+            &numbers,
+        ];
+        reply.record(section, owner, types::SOA, ttl, &parts).is_some()
+    }
+
+    /// With names that stand anywhere or nowhere. Apart from the usual path, which has no need of such a buffer.
+    #[cold]
+    #[inline(never)]
+    fn write_any(self, section: Section, ttl: u32, reply: &mut Reply<'_>, scratch: &mut Scratch) -> bool {
         let zone = self.zone;
         let (timers, minimum) = match zone.soa() {
             Some(soa) => (soa.timers, soa.minimum),
             None => (TIMERS, zone.negative_ttl()),
         };
-        let mut numbers = [0; NUMBERS_OCTETS];
-        let values = [zone.serial(), timers[0], timers[1], timers[2], minimum];
-        for (at, value) in values.into_iter().enumerate() {
-            numbers[at * 4..at * 4 + 4].copy_from_slice(&value.to_be_bytes());
-        }
-        if let (None, Some(owner)) = (zone.soa(), self.at) {
-            // MNAME ns.<zone>, RNAME hostmaster.<zone>: names in SOA may be compressed (RFC 1035 §3.3.13).
-            let parts = [
-                b"\x02ns",
-                &owner.octets()[..],
-                b"\x0ahostmaster",
-                &owner.octets(),
-                &numbers,
-            ];
-            return reply.record(section, owner, types::SOA, ttl, &parts).is_some();
-        }
+        let numbers = numbers(zone.serial(), timers, minimum);
         let mut data = [0; SOA_OCTETS_MAX];
         let mut octets = 0;
         let parts: [&[u8]; 5] = match zone.soa() {
@@ -101,6 +107,17 @@ impl Apex<'_> {
             additional_of_name_server(zone, target, reply);
         }
     }
+}
+
+/// The numbers that end an SOA.
+#[inline]
+fn numbers(serial: u32, timers: [u32; 3], minimum: u32) -> [u8; NUMBERS_OCTETS] {
+    let mut numbers = [0; NUMBERS_OCTETS];
+    let values = [serial, timers[0], timers[1], timers[2], minimum];
+    for (at, value) in values.into_iter().enumerate() {
+        numbers[at * 4..at * 4 + 4].copy_from_slice(&value.to_be_bytes());
+    }
+    numbers
 }
 
 /// Adds the default name server's addresses, whose name stands at `owner`.

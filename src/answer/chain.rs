@@ -56,13 +56,26 @@ pub(super) fn follow(
         qtype,
         apex: Apex { zone, at: apex_at },
     };
-    let Step::Alias(target) = visit(first, asked, scratch, reply) else {
-        return;
-    };
-    // From here on: names that were followed, so that a loop ends where it closes.
-    let mut target = target;
+    if let Step::Alias(target) = visit(&first, asked, scratch, reply) {
+        follow_aliases(snapshot, &first, target, asked, scratch, reply);
+    }
+}
+
+/// Goes on with the alias of `first`, whose target stands at `target` in the message.
+#[cold]
+#[inline(never)]
+fn follow_aliases(
+    snapshot: &Snapshot,
+    first: &Here<'_>,
+    mut target: usize,
+    asked: &Asked,
+    scratch: &mut Scratch,
+    reply: &mut Reply<'_>,
+) {
+    let qtype = first.qtype;
+    // Names that were followed, so that a loop ends where it closes.
     let mut followed = [0; ALIASES_MAX + 1];
-    followed[0] = xxh3_64(name.wire());
+    followed[0] = xxh3_64(first.name.wire());
     for count in 1..=ALIASES_MAX {
         let Some(next) = Folded::read(reply.message(), target) else {
             return;
@@ -83,7 +96,7 @@ pub(super) fn follow(
             apex: Apex { zone, at: None },
         };
         let before = reply.mark();
-        match visit(here, asked, scratch, reply) {
+        match visit(&here, asked, scratch, reply) {
             // One more than are followed: the resolver asks for that name itself.
             Step::Alias(_) if count == ALIASES_MAX => return reply.back_to(before),
             Step::Alias(next) => target = next,
@@ -93,8 +106,8 @@ pub(super) fn follow(
 }
 
 /// Answers one name, and signals what it says if it is the last.
-#[inline]
-fn visit(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
+#[inline(always)]
+fn visit(here: &Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
     let before = (reply.count(Section::Answer), scratch.left_out);
     let step = name(here, asked, scratch, reply);
     if let Step::Done(verdict) = step {
@@ -111,11 +124,11 @@ fn visit(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply
 }
 
 /// Answers one name by what the catalog says of it, and by the zone file where the catalog says nothing.
-#[inline]
-fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
+#[inline(always)]
+fn name(here: &Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<'_>) -> Step {
     let Here {
         zone, owner, qtype, ..
-    } = here;
+    } = *here;
     let context = |service| Context {
         zone,
         service,
@@ -146,17 +159,17 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             let is_srv = matches!(qtype, types::SRV | types::ANY);
             records::port_of_tag(context(service), bearers, port, is_srv, reply, scratch)
         }
-        Found::Type(protocol, own) => discovery::at_type(here, protocol, own, asked, scratch, reply),
+        Found::Type(protocol, own) => discovery::at_type(*here, protocol, own, asked, scratch, reply),
         Found::Instance(service, member, ports) => {
             discovery::at_instance(context(service), member, ports, qtype, scratch, reply);
             Verdict::NoData
         }
         Found::ServiceTypes => {
-            discovery::service_types(here, asked, scratch, reply);
+            discovery::service_types(*here, asked, scratch, reply);
             Verdict::NoData
         }
         Found::BrowsingDomain => {
-            discovery::browsing_domain(here, asked, scratch, reply);
+            discovery::browsing_domain(*here, asked, scratch, reply);
             Verdict::NoData
         }
         Found::NameServer => {
@@ -164,29 +177,29 @@ fn name(here: Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply<
             Verdict::NoData
         }
         Found::Apex => {
-            return match reverse::at_apex(here) {
-                Some(hosts) => reverse::answer(here, hosts, asked, scratch, reply),
-                None => statics::apex(here, asked, scratch, reply),
+            return match reverse::at_apex(*here) {
+                Some(hosts) => reverse::answer(*here, hosts, asked, scratch, reply),
+                None => statics::apex(*here, asked, scratch, reply),
             };
         }
-        Found::Address(hosts) => return reverse::answer(here, hosts, asked, scratch, reply),
+        Found::Address(hosts) => return reverse::answer(*here, hosts, asked, scratch, reply),
         found @ (Found::Between | Found::Missing) => {
             let exists = matches!(found, Found::Between);
             return match zone.contents() {
-                Some(contents) => statics::name(here, contents, exists, asked, scratch, reply),
+                Some(contents) => statics::name(*here, contents, exists, asked, scratch, reply),
                 None if exists => Step::Done(Verdict::NoData),
                 None => Step::Done(Verdict::NxDomain),
             };
         }
     };
     if reply.count(Section::Answer) == before && !reply.is_truncated() {
-        if let Some(hosts) = reverse::beside(here) {
-            return reverse::answer(here, hosts, asked, scratch, reply);
+        if let Some(hosts) = reverse::beside(*here) {
+            return reverse::answer(*here, hosts, asked, scratch, reply);
         }
         let Some(contents) = zone.contents() else {
             return Step::Done(verdict);
         };
-        return statics::beside(here, contents, verdict, asked, scratch, reply);
+        return statics::beside(*here, contents, verdict, asked, scratch, reply);
     }
     Step::Done(verdict)
 }

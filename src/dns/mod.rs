@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::view::Current;
 
+mod accept;
 mod batch;
 mod bind;
 mod connections;

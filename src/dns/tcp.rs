@@ -7,17 +7,16 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::accept;
 use super::connections::{Connections, Place};
 use super::slow::{self, Back, Message};
 use super::{Config, Counts, bump, udp};
@@ -29,8 +28,6 @@ use crate::view::Current;
 const READ_OCTETS_MIN: usize = 512;
 /// A buffer that grew past this is given back when it is empty.
 const KEPT_OCTETS_MAX: usize = 4096;
-/// A pause after an error of accepting, and the longest wait for the descriptor of who makes room: nothing spins.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Connections that a stop still accepts: those that waited for it.
 const DRAIN_ACCEPTS_MAX: usize = 1024;
 /// How long a connection must be silent before a stop closes it: a message may be on its way through the kernel.
@@ -67,9 +64,7 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
                     if bump(&service.counts.tcp_accept_errors) {
                         tracing::debug!(%error, "a TCP connection cannot be accepted");
                     }
-                    if !concerns_one_connection(&error) {
-                        make_room(&listener, &connections, &error).await;
-                    }
+                    accept::recover(&listener, &connections, &error).await;
                 }
             },
         }
@@ -87,43 +82,9 @@ pub(super) async fn listen(listener: TcpListener, connections: Arc<Connections>,
     drop(service.alive);
 }
 
-/// After an error of accepting: returns when accepting is worth another try, which is at once where an idle connection
-/// has left its descriptor. Each return without a pause has ended a connection, so nothing spins.
-async fn make_room(listener: &TcpListener, connections: &Connections, error: &io::Error) {
-    // `accept` asks for a descriptor before it looks whether anybody waits, so once the last descriptor is given out
-    // the error comes for nobody. Then one is freed for who comes next, but not that of who came just now.
-    let leaving = if somebody_waits(listener) {
-        connections.evict_any()
-    } else {
-        connections.evict_older()
-    };
-    match leaving {
-        Some(leaving) if descriptors_ran_out(error) => drop(timeout(ACCEPT_PAUSE, leaving.left()).await),
-        // Whatever else the system lacks, one connection less may not be enough of it.
-        _ => tokio::time::sleep(ACCEPT_PAUSE).await,
-    }
-}
-
-fn descriptors_ran_out(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
-}
-
-fn somebody_waits(listener: &TcpListener) -> bool {
-    let mut asked = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
 async fn told_to_stop(stopping: &mut watch::Receiver<bool>) {
     // An error means that whoever could have told us is gone.
     let _ = stopping.wait_for(|stop| *stop).await;
-}
-
-/// Errors that `accept` reports about the connection it would have returned (accept(2), "Error handling").
-fn concerns_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    ) || matches!(error.raw_os_error(), Some(libc::EPROTO | libc::EINTR))
 }
 
 fn count_panic(counts: &Counts, ended: Result<(), tokio::task::JoinError>) {
@@ -377,28 +338,4 @@ thread_local! {
         scratch: udp::fresh_scratch(),
         burst: vec![0; BURST_OCTETS].into(),
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_errors_of_one_connection_are_passed_over_without_a_pause() {
-        for (errno, passed_over) in [
-            (libc::ECONNABORTED, true),
-            (libc::EPROTO, true),
-            (libc::EINTR, true),
-            (libc::EMFILE, false),
-            (libc::ENFILE, false),
-            (libc::ENOBUFS, false),
-            (libc::EINVAL, false),
-        ] {
-            assert_eq!(
-                concerns_one_connection(&io::Error::from_raw_os_error(errno)),
-                passed_over,
-                "{errno}"
-            );
-        }
-    }
 }
