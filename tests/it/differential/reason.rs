@@ -71,7 +71,7 @@ impl Reason {
             }
             Self::Transfer => {
                 "AXFR and IXFR without leave are REFUSED, over UDP and TCP and at every name alike (RFC 5936, \
-                 section 2.2.1; NOTAUTH and NOTIMP would tell a stranger which zones there are)."
+                 section 5, leaves that to the server; NOTAUTH and NOTIMP would tell a stranger which zones there are)."
             }
             Self::OtherClass => {
                 "A class other than IN is REFUSED without data, ANY included: we hold zones of one class, and an \
