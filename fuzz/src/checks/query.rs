@@ -54,11 +54,18 @@ impl Query {
         Some(query)
     }
 
+    /// None if something ends too early or cannot be stepped over.
     fn read_sections(&mut self, rest: &mut &[u8]) -> Option<()> {
+        let mut is_readable = true;
         for _ in 0..self.counts[0] {
             let begin = *rest;
-            let name = name(rest).filter(|name| name.is_plain)?;
+            let name = name(rest)?;
             let fixed = take(rest, 4)?;
+            // A name with a pointer is no question's; what stands behind it can be read all the same.
+            if !name.is_plain {
+                is_readable = false;
+                continue;
+            }
             self.questions.push(Question {
                 octets: begin[..name.octets + 4].to_vec(),
                 rtype: u16::from_be_bytes([fixed[0], fixed[1]]),
@@ -82,7 +89,7 @@ impl Query {
                 data?;
             }
         }
-        Some(())
+        is_readable.then_some(())
     }
 
     pub(super) fn is_reply(&self) -> bool {
