@@ -34,12 +34,12 @@ pub struct ZoneFile {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It cannot be opened or read.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {error}", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// A pipe, a device, a folder.
     #[error("{}: is no regular file", path.display())]
@@ -113,9 +113,9 @@ pub fn read(path: &Path, origin: Option<&ZoneName>) -> Result<ZoneFile, ReadErro
         Some(origin) => origin.clone(),
         None => origin_of(path)?,
     };
-    let unreadable = |source| ReadError::Unreadable {
+    let unreadable = |error| ReadError::Unreadable {
         path: path.to_path_buf(),
-        source,
+        error,
     };
     match super::read_text(file, &origin).map_err(unreadable)? {
         Ok((contents, warnings)) => Ok(ZoneFile {
@@ -168,9 +168,9 @@ pub fn read_dir(dir: &Path) -> Result<Vec<ZoneFile>, Vec<ReadError>> {
 
 /// The zone files of a folder, in the order of their names.
 pub fn paths(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
-    let unreadable = |path: &Path, source| ReadError::Unreadable {
+    let unreadable = |path: &Path, error| ReadError::Unreadable {
         path: path.to_path_buf(),
-        source,
+        error,
     };
     let too_many = |what, max| ReadError::TooMany {
         path: dir.to_path_buf(),
@@ -178,12 +178,12 @@ pub fn paths(dir: &Path) -> Result<Vec<PathBuf>, ReadError> {
         max,
     };
     let mut paths = Vec::new();
-    let entries = fs::read_dir(dir).map_err(|source| unreadable(dir, source))?;
+    let entries = fs::read_dir(dir).map_err(|error| unreadable(dir, error))?;
     for (number, entry) in entries.enumerate() {
         if number == FOLDER_ENTRIES_MAX {
             return Err(too_many("entries", FOLDER_ENTRIES_MAX));
         }
-        let entry = entry.map_err(|source| unreadable(dir, source))?;
+        let entry = entry.map_err(|error| unreadable(dir, error))?;
         let path = entry.path();
         let name = entry.file_name();
         if stem(&name).is_none() || name.as_encoded_bytes().starts_with(b".") {
@@ -223,9 +223,9 @@ pub fn origin_of(path: &Path) -> Result<ZoneName, ReadError> {
 
 /// Opens a regular file. Opening a pipe would wait for a writer, so it is opened without waiting and then refused.
 fn open(path: &Path) -> Result<File, ReadError> {
-    let unreadable = |source| ReadError::Unreadable {
+    let unreadable = |error| ReadError::Unreadable {
         path: path.to_path_buf(),
-        source,
+        error,
     };
     let file = OpenOptions::new()
         .read(true)

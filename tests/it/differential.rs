@@ -69,13 +69,23 @@ fn answers_as_knot_nsd_and_bind_do() {
         servers.compare(&probes, &mut tally);
     }
     println!("{}", tally.report());
+    // What two servers share, or one does, may be their own way: three that agree are a measure.
+    if kinds.len() < Kind::ALL.len() {
+        println!("{}", tally.findings_text());
+        loudly(&format!(
+            "SKIPPED: the differences from {} of the three servers were counted ({}) and not judged",
+            kinds.len(),
+            tally.finding_count()
+        ));
+        return;
+    }
     assert!(
-        !tally.has_findings(),
+        tally.finding_count() == 0,
         "CALLSIGN_TEST_SEED={seed}: {}",
         tally.findings_text()
     );
     // A short run may miss a rare one.
-    if is_full && servers.subject_is_ours() && kinds.len() == Kind::ALL.len() {
+    if is_full && servers.subject_is_ours() {
         let stale = tally.stale_reasons();
         assert!(
             stale.is_empty(),

@@ -258,8 +258,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn has_findings(&self) -> bool {
-        !self.findings.is_empty()
+    pub(super) fn finding_count(&self) -> u64 {
+        self.findings.values().map(|finding| finding.count).sum()
     }
 
     /// The reasons that explain no difference from any peer.
@@ -289,8 +289,12 @@ impl Tally {
                 reason.sentence()
             );
         }
-        let findings: u64 = self.findings.values().map(|finding| finding.count).sum();
-        let _ = writeln!(text, "{findings} findings of {} kinds", self.findings.len());
+        let _ = writeln!(
+            text,
+            "{} findings of {} kinds",
+            self.finding_count(),
+            self.findings.len()
+        );
         text
     }
 

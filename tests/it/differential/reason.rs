@@ -15,6 +15,8 @@ pub(super) enum Reason {
     OtherOpcode,
     OptInEveryRefusal,
     FormBeforeVersion,
+    CdIsCopied,
+    QuestionIsRepeated,
     ChainEnds,
     ChainCrossesZones,
     AliasOfSignatures,
@@ -34,13 +36,15 @@ mod rcode {
 }
 
 impl Reason {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::MetaType,
         Self::Transfer,
         Self::OtherClass,
         Self::OtherOpcode,
         Self::OptInEveryRefusal,
         Self::FormBeforeVersion,
+        Self::CdIsCopied,
+        Self::QuestionIsRepeated,
         Self::ChainEnds,
         Self::ChainCrossesZones,
         Self::AliasOfSignatures,
@@ -67,7 +71,7 @@ impl Reason {
             }
             Self::Transfer => {
                 "AXFR and IXFR without leave are REFUSED, over UDP and TCP and at every name alike (RFC 5936, \
-                 section 2.2.1; NOTAUTH and NOTIMP would tell a stranger which zones there are)."
+                 section 5, leaves that to the server; NOTAUTH and NOTIMP would tell a stranger which zones there are)."
             }
             Self::OtherClass => {
                 "A class other than IN is REFUSED without data, ANY included: we hold zones of one class, and an \
@@ -84,6 +88,14 @@ impl Reason {
             Self::FormBeforeVersion => {
                 "A message that has not one question is FORMERR (RFC 9619, section 4) whatever its EDNS version: BADVERS \
                  is for what could be answered in another version (RFC 6891, section 6.1.3)."
+            }
+            Self::CdIsCopied => {
+                "CD is copied from the question into every reply (RFC 4035, section 3); Knot and NSD clear it, BIND in \
+                 some refusals."
+            }
+            Self::QuestionIsRepeated => {
+                "A refusal repeats the question if it has one that can be read, so that the client knows what was \
+                 refused (RFC 1035, section 4.1.1); NSD and BIND send some refusals as a header alone."
             }
             Self::ChainEnds => {
                 "A chain of aliases ends after eight, and a loop where it comes back, with what was found and \
@@ -164,6 +176,10 @@ impl Reason {
                     && version > 0
                     && reply.rcode == rcode::FORMERR
                     && is_bare(reply)
+            }
+            Self::CdIsCopied => part == Part::Flag(0x0010) && reply.flags & 0x0010 == probe.flags & 0x0010,
+            Self::QuestionIsRepeated => {
+                part == Part::Question && reply.rcode != 0 && reply.question_is_echoed && probe.questions == 1
             }
             Self::ChainEnds => {
                 let ends = match chain_length(&probe.name, reply) {
