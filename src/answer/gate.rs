@@ -378,7 +378,8 @@ fn skip_owner(packet: &[u8], start: usize) -> Option<usize> {
     loop {
         let length = *packet.get(at)?;
         match length {
-            0 => return Some(at + 1),
+            // With its root a name has at most 255 octets.
+            0 => return (at + 1 - start <= NAME_OCTETS_MAX).then_some(at + 1),
             1..=63 => at += 1 + usize::from(length),
             0xc0.. => return Some(at + 2),
             _ => return None,
