@@ -30,6 +30,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 mod write_instance;
+mod write_json;
 mod write_service;
 mod zones;
 

@@ -6,6 +6,8 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
+use super::write_json::{JsonText, Shape};
+
 /// The catalog's index that a reply was read at.
 pub(super) static INDEX: HeaderName = HeaderName::from_static("x-callsign-index");
 /// The catalog's epoch: indexes of two epochs have nothing to do with each other.
@@ -26,6 +28,14 @@ impl Reply {
     pub(super) fn ok(shape: &impl Serialize) -> Self {
         Self {
             body: Some(serde_json::to_vec(shape).expect("every shape of the API has string keys")),
+            ..Self::bare(StatusCode::OK)
+        }
+    }
+
+    /// 200 with `shape`, which takes about so many `octets`.
+    pub(super) fn showing(shape: &impl Shape, octets: usize) -> Self {
+        Self {
+            body: Some(JsonText::of(shape, octets)),
             ..Self::bare(StatusCode::OK)
         }
     }

@@ -14,6 +14,7 @@ mod lock;
 mod log;
 mod migrations;
 mod open;
+mod put;
 mod reserve;
 mod rows;
 mod tally;
@@ -21,7 +22,6 @@ mod trouble;
 mod write;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -47,12 +47,12 @@ pub struct Identity {
 }
 
 /// A committed change with who made it.
-#[derive(Clone, Debug)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
     /// The change.
-    pub record: Record,
+    pub record: &'a Record,
     /// Who: a token's name and an address, or a part of the server.
-    pub actor: Arc<str>,
+    pub actor: &'a str,
 }
 
 /// What one transaction writes: the difference of two states, and a log entry for each change between them.
@@ -63,7 +63,7 @@ pub struct Batch<'a> {
     /// The state to be on disk.
     pub after: &'a State,
     /// What led from one to the other, in order of index.
-    pub entries: &'a [Entry],
+    pub entries: &'a [Entry<'a>],
 }
 
 impl Batch<'_> {
@@ -207,13 +207,12 @@ impl Store {
         let now_ms = batch.entries.last().map_or(0, |entry| entry.record.at.unix_ms());
         log::trim(
             &transaction,
-            &mut writing.after,
+            &mut writing.rows.tallies,
             self.keep,
             batch.entries.len(),
             now_ms,
         )?;
-        writing.tallies()?;
-        let tallies = writing.after;
+        let tallies = writing.tallies()?;
         transaction.commit()?;
         Ok(tallies)
     }
