@@ -36,7 +36,7 @@ impl InstanceShown<'_> {
             .list(&instance.addresses, |json, address| json.shown(address));
         json.name("ports").object(|json| {
             for port in &instance.ports {
-                json.name(port.name.as_str()).object(|json| {
+                json.key(port.name.as_str()).object(|json| {
                     json.name("port").number(port.number.get());
                     json.name("protocol").text(port.protocol.as_str());
                 });
@@ -48,7 +48,7 @@ impl InstanceShown<'_> {
             .list(&instance.tags, |json, tag| json.text(tag.as_str()));
         json.name("meta").object(|json| {
             for (key, value) in &instance.meta {
-                json.name(key.as_str()).text(value.as_str());
+                json.key(key.as_str()).text(value.as_str());
             }
         });
         json.name("lease");
@@ -161,7 +161,7 @@ fn health(instance: &Instance, json: &mut JsonText) {
                 Some(verdict) => Opinion::of(verdict),
                 None => Opinion::unspoken(Status::Passing, instance.created_at),
             };
-            json.name(port.name.as_str()).object(|json| opinion.fields(json));
+            json.key(port.name.as_str()).object(|json| opinion.fields(json));
         }
     });
     json.name("verdicts").object(|json| {

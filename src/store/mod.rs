@@ -8,6 +8,7 @@
 //! this program, is never replaced, emptied or repaired. `docs/design/store.md` says why the rows look as they do.
 
 mod check;
+mod checkpoint;
 mod chunk;
 mod load;
 mod lock;
@@ -29,6 +30,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 use crate::catalog::{Image, Kind, Record, State};
 
+use checkpoint::Checkpoints;
 use lock::{Lock, Mark};
 use log::Keep;
 use reserve::Reserve;
@@ -121,6 +123,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct Store {
     // Before the lock: it is closed while the directory is still ours.
     connection: Connection,
+    checkpoints: Checkpoints,
     lock: Lock,
     identity: Identity,
     tallies: Tallies,
@@ -141,6 +144,7 @@ impl Store {
 
     fn new(
         connection: Connection,
+        checkpoints: Checkpoints,
         lock: Lock,
         identity: Identity,
         tallies: Tallies,
@@ -148,6 +152,7 @@ impl Store {
     ) -> Self {
         Self {
             connection,
+            checkpoints,
             lock,
             identity,
             tallies,
@@ -169,6 +174,7 @@ impl Store {
         if batch.entries.is_empty() {
             return Ok(());
         }
+        self.tidy();
         let takes_away = batch.takes_away();
         if self.reserve.withholds() && !takes_away {
             return Err(CommitError::Full);
@@ -191,8 +197,16 @@ impl Store {
         Ok(())
     }
 
+    /// Does what need not be done within a commit: for the time when nobody waits for one.
+    pub fn tidy(&mut self) {
+        if self.failure.is_none() {
+            self.checkpoints.tidy(&self.connection);
+        }
+    }
+
     /// Copies the write-ahead log into the data base and cuts it.
-    fn checkpoint(&self) -> Result<(), rusqlite::Error> {
+    fn checkpoint(&mut self) -> Result<(), rusqlite::Error> {
+        self.checkpoints.wait();
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
@@ -247,10 +261,12 @@ impl Store {
     pub fn close(self) -> Result<(), String> {
         let Self {
             connection,
+            checkpoints,
             lock,
             failure,
             ..
         } = self;
+        drop(checkpoints);
         let closed = if failure.is_some() {
             // Nothing more is written to a disk that failed.
             connection

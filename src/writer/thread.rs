@@ -119,6 +119,7 @@ impl Thread {
             // Who asked may be gone.
             drop(tried.reply.send(answer));
         }
+        self.store.tidy();
     }
 
     /// Makes a request on the tentative state, whole or not at all. Leases that it renews, changed or not, are added

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::*;
-use crate::catalog::Base;
+use crate::catalog::{Base, Change};
 use crate::catalog::tests::fixture::*;
 use crate::clock::{Alarm, ManualClock};
 use crate::lease::Renewal;
