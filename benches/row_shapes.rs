@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use callsign::catalog::{
-    Base, Change, InstanceId, InstanceKey, MetaKey, MetaValue, Operation, Port, PortName, Protocol,
-    Record, Registration, ServiceName, State, Tag, ZoneName,
+    Base, Change, InstanceId, InstanceKey, MetaKey, MetaValue, Operation, Port, PortName, Protocol, Record,
+    Registration, ServiceName, State, Tag, ZoneName,
 };
 use callsign::clock::Timestamp;
 use callsign::store::{Batch, Entry, Store};

@@ -13,6 +13,9 @@ pub(super) static INDEX: HeaderName = HeaderName::from_static("x-callsign-index"
 /// The catalog's epoch: indexes of two epochs have nothing to do with each other.
 pub(super) static EPOCH: HeaderName = HeaderName::from_static("x-callsign-epoch");
 
+/// Header fields of a reply.
+const HEADERS_USUAL: usize = 6;
+
 /// What a request that succeeded is answered.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -94,6 +97,8 @@ impl IntoResponse for Reply {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        // Those below, and what the front and the router add.
+        headers.reserve(HEADERS_USUAL);
         if let Some(index) = self.index {
             headers.insert(&INDEX, HeaderValue::from(index));
         }

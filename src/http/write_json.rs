@@ -116,11 +116,7 @@ impl JsonText {
     }
 
     /// A list, each of its `items` written by `each`.
-    pub(super) fn list<T>(
-        &mut self,
-        items: impl IntoIterator<Item = T>,
-        mut each: impl FnMut(&mut Self, T),
-    ) {
+    pub(super) fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
         self.begin();
         self.octets.push(b'[');
         for item in items {
@@ -152,7 +148,8 @@ mod tests {
                     json.name("empty").object(|_| {});
                     json.name("list").list([1_u64, 2], JsonText::number);
                     json.name("none of them").list([], |_: &mut JsonText, (): ()| {});
-                    json.key("a \"name\"").text("back\\slash, quote\", tab\t, {, ü, \u{7f}");
+                    json.key("a \"name\"")
+                        .text("back\\slash, quote\", tab\t, {, ü, \u{7f}");
                     json.name("brace").text("{");
                     json.name("times").list([0, 0, 1, 0], |json, ms| {
                         json.time(Timestamp::from_unix_ms(ms));

@@ -56,9 +56,7 @@ impl Copier {
                 }
             }
         };
-        let thread = std::thread::Builder::new()
-            .name("checkpoint".into())
-            .spawn(run)?;
+        let thread = std::thread::Builder::new().name("checkpoint".into()).spawn(run)?;
         Ok(Self {
             requests,
             outcomes,
@@ -202,7 +200,9 @@ impl Drop for Checkpoints {
         } = copier;
         drop((requests, outcomes));
         if thread.join().is_err() {
-            tracing::error!("the thread that copies the write-ahead log ended by a panic; nothing is lost by it");
+            tracing::error!(
+                "the thread that copies the write-ahead log ended by a panic; nothing is lost by it"
+            );
         }
     }
 }
@@ -245,7 +245,10 @@ mod tests {
         let (mut most, mut anew, mut last) = (0, 0, 0);
         let until = Instant::now() + Duration::from_secs(60);
         while anew < 3 {
-            assert!(Instant::now() < until, "the log of {last} pages does not begin anew");
+            assert!(
+                Instant::now() < until,
+                "the log of {last} pages does not begin anew"
+            );
             commit(&connection);
             checkpoints.tidy(&connection);
             let pages = checkpoints.pages.load(Ordering::Relaxed);
@@ -262,7 +265,10 @@ mod tests {
             .query_row("SELECT count(*) FROM rows", [], |row| row.get(0))
             .expect("a number");
         drop(connection);
-        assert!(!db.with_extension("db-wal").exists(), "nobody has it open any more");
+        assert!(
+            !db.with_extension("db-wal").exists(),
+            "nobody has it open any more"
+        );
         let connection = Connection::open(&db).expect("a data base");
         let after: i64 = connection
             .query_row("SELECT count(*) FROM rows", [], |row| row.get(0))

@@ -110,7 +110,14 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
         index: state.index,
     });
     Ok(Opened {
-        store: Store::new(connection, checkpoints, lock, identity, tallies, Reserve::open(dir)),
+        store: Store::new(
+            connection,
+            checkpoints,
+            lock,
+            identity,
+            tallies,
+            Reserve::open(dir),
+        ),
         state,
         identity,
     })

@@ -184,9 +184,8 @@ impl<'c> Writing<'c> {
                 Some((instance.created_index, bodies.place(instance)))
             };
             let (old, new) = (of(before, &mut self.bodies), of(after, &mut self.bodies));
-            let row = |place: &Range<usize>| {
-                [key[0], key[1], text(id.as_str()), self.bodies.body(place.clone())]
-            };
+            let row =
+                |place: &Range<usize>| [key[0], key[1], text(id.as_str()), self.bodies.body(place.clone())];
             let rows = &mut self.rows;
             match (&old, &new) {
                 (Some((old_key, old)), Some((new_key, new))) if old_key == new_key => {

@@ -248,7 +248,9 @@ impl Thread {
 fn entries(tried: &[Tried]) -> Vec<Entry<'_>> {
     let mut entries = Vec::with_capacity(tried.len());
     for tried in tried {
-        let Ok((effects, _)) = &tried.outcome else { continue };
+        let Ok((effects, _)) = &tried.outcome else {
+            continue;
+        };
         let records = effects.iter().flat_map(|effect| &effect.records);
         entries.extend(records.map(|record| Entry {
             record,

@@ -17,8 +17,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::catalog::{
-    Delay, MetaKey, MetaValue, OnEmpty, Output, PortName, Protocol, Status, Tag, TagLabel, Ttl,
-    ZoneName,
+    Delay, MetaKey, MetaValue, OnEmpty, Output, PortName, Protocol, Status, Tag, TagLabel, Ttl, ZoneName,
 };
 use crate::clock::Timestamp;
 
