@@ -21,8 +21,12 @@ mod order;
 /// No file of `src/` is longer: past this it holds a second idea.
 const SOURCE_LINES_MAX: usize = 600;
 
-/// The files that may say `unsafe`: one because a system call needs it, one because an allocator that counts does.
-const UNSAFE_FILES: [&str; 2] = ["src/dns/batch.rs", "src/answer/tests/allocations.rs"];
+/// The files that may say `unsafe`: two because system calls need it, one because an allocator that counts does.
+const UNSAFE_FILES: [&str; 3] = [
+    "src/dns/datagrams/control.rs",
+    "src/dns/datagrams/linux.rs",
+    "src/answer/tests/allocations.rs",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
