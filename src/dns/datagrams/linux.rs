@@ -16,8 +16,10 @@ use socket2::{SockAddr, Socket};
 
 use super::control::{self, Control};
 use super::groups::Groups;
-use super::{BATCH, CACHE_LINE, Exchange, Local, QUERY_OCTETS_MAX, Wait};
+use super::{BATCH, Exchange, Local, QUERY_OCTETS_MAX, Wait};
 
+/// Buffers lie a cache line more than a power of two apart, or all of them would compete for the same cache sets.
+const CACHE_LINE: usize = 64;
 /// The largest datagram, and so the most that the kernel puts together.
 const DATAGRAM_OCTETS_MAX: usize = 65_535;
 /// Datagrams that one system call may take for one; older kernels allow no more.

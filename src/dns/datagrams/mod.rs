@@ -35,11 +35,10 @@ pub(super) use portable::{Batch, prepare, send_one};
 pub(super) const BATCH: usize = 64;
 /// The longest query taken over UDP; longer ones are marked.
 pub(super) const QUERY_OCTETS_MAX: usize = 4096;
-/// Buffers lie a cache line more than a power of two apart, or all of them would compete for the same cache sets.
-const CACHE_LINE: usize = 64;
 
 /// Our own address in an exchange: where the query went to is where the reply must come from (RFC 2181 §4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 pub(super) enum Local {
     /// The one that the socket is bound to.
     Bound,

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
 
 use socket2::Socket;
 
@@ -20,9 +21,12 @@ pub(in crate::dns) struct Batch {
     reply_octets: usize,
 }
 
-/// Nothing to prepare.
-pub(in crate::dns) fn prepare(_: &Socket, _: SocketAddr) -> io::Result<()> {
-    Ok(())
+/// How long a worker waits before it looks whether it is to stop: not every system wakes it when its socket is shut down.
+const STOP_SEEN_AFTER: Duration = Duration::from_millis(200);
+
+/// Makes waiting end now and then.
+pub(in crate::dns) fn prepare(socket: &Socket, _: SocketAddr) -> io::Result<()> {
+    socket.set_read_timeout(Some(STOP_SEEN_AFTER))
 }
 
 impl Batch {
@@ -37,11 +41,14 @@ impl Batch {
         }
     }
 
-    /// Receives a query in place of the last one. Returns how many: one.
+    /// Receives a query in place of the last one. Returns how many: one, or none if none came for a while.
     pub(in crate::dns) fn receive(&mut self, socket: &UdpSocket, wait: Wait) -> io::Result<usize> {
         (self.client, self.reply_octets) = (None, 0);
         socket.set_nonblocking(wait == Wait::No)?;
-        let (octets, client) = socket.recv_from(&mut self.query)?;
+        let (octets, client) = match socket.recv_from(&mut self.query) {
+            Err(error) if wait == Wait::ForOne && is_over(&error) => return Ok(0),
+            received => received?,
+        };
         (self.query_octets, self.client) = (octets, Some(client));
         Ok(1)
     }
@@ -83,6 +90,11 @@ impl Batch {
             failed(0, error);
         }
     }
+}
+
+/// Whether nothing came in time.
+fn is_over(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// Sends one reply.
