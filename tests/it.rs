@@ -63,6 +63,8 @@ mod http_services;
 mod http_zones;
 #[path = "it/leases.rs"]
 mod leases;
+#[path = "it/metrics.rs"]
+mod metrics;
 #[path = "it/rebuild.rs"]
 mod rebuild;
 #[path = "it/restart.rs"]

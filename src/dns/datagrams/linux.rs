@@ -1,6 +1,6 @@
 //! `recvmmsg` and `sendmmsg`, with the control data of each datagram and with segments.
 //!
-//! With [`super::control`] the one place with `unsafe`: neither std nor a crate of ours sends a batch in which each
+//! With [`super::control`], [`super::means`] and [`super::options`] the one place with `unsafe`: neither std nor a crate of ours sends a batch in which each
 //! datagram has control data of its own. All pointers that the kernel sees are made just before the call, from
 //! borrows that outlive it, with the lengths of what they point at; none is kept. What the kernel wrote is read
 //! through checked lengths.
@@ -11,11 +11,12 @@ use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use nix::sys::socket::{getsockopt, setsockopt, sockopt};
-use socket2::{SockAddr, Socket};
+use nix::sys::socket::{getsockopt, sockopt};
+use socket2::SockAddr;
 
 use super::control::{self, Control};
 use super::groups::Groups;
+use super::means::Means;
 use super::{BATCH, Exchange, Local, QUERY_OCTETS_MAX, Wait};
 
 /// Buffers lie a cache line more than a power of two apart, or all of them would compete for the same cache sets.
@@ -26,8 +27,6 @@ const DATAGRAM_OCTETS_MAX: usize = 65_535;
 const SEGMENTS_MAX: usize = 64;
 /// Octets of them together: an IPv4 packet's payload.
 const SEGMENTS_OCTETS_MAX: usize = 65_507;
-/// Refusals of segments in a row after which a socket does without: one may be one client's route.
-const REFUSALS_MAX: u32 = 16;
 /// The fewest datagrams asked for at once: setting up room for 64 costs as much as answering two questions.
 const ASKED_FOR_MIN: usize = 8;
 
@@ -54,17 +53,6 @@ pub(in crate::dns) struct Batch {
     drops: (u32, u32),
 }
 
-/// What the system turned out to have.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Means {
-    /// `recvmmsg`, `sendmmsg`.
-    pub(super) many: bool,
-    /// `UDP_SEGMENT`.
-    pub(super) segments: bool,
-    /// Refusals of it since it last worked.
-    pub(super) refusals: u32,
-}
-
 /// What one buffer holds.
 struct Datagram {
     name: Name,
@@ -86,27 +74,6 @@ struct Slot {
     octets: u16,
     /// 0: nothing is sent.
     reply_octets: u16,
-}
-
-/// Asks for all that helps and is optional, and for what a socket bound to `address` needs.
-pub(in crate::dns) fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
-    if address.ip().is_unspecified() {
-        // Replies must leave from the address that was asked (RFC 2181 §4.1).
-        if address.is_ipv6() {
-            setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-        } else {
-            setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
-        }
-    }
-    forbid_fragments(socket, address.is_ipv6())?;
-    if address.is_ipv6() {
-        setsockopt(socket, sockopt::Ipv6DontFrag, &true)?;
-    }
-    // Linux 5.0 and later; without it each query comes by itself.
-    let _ = setsockopt(socket, sockopt::UdpGroSegment, &true);
-    // Without it drops are not counted, which is no reason not to serve.
-    let _ = setsockopt(socket, sockopt::RxqOvfl, &1);
-    Ok(())
 }
 
 impl Batch {
@@ -143,11 +110,7 @@ impl Batch {
             replies: vec![0; BATCH * (reply_octets_max + CACHE_LINE)].into(),
             reply_octets_max,
             controls: vec![Control::EMPTY; BATCH].into(),
-            means: Means {
-                many: true,
-                segments: true,
-                refusals: 0,
-            },
+            means: Means::all(),
             drops: (0, 0),
         }
     }
@@ -325,7 +288,7 @@ impl Batch {
                         .iter()
                         .any(|header| header.msg_hdr.msg_iovlen > 1)
                     {
-                        self.means.refusals = 0;
+                        self.means.note_success();
                     }
                     sent += now;
                 }
@@ -405,100 +368,6 @@ impl Batch {
     }
 }
 
-impl Means {
-    /// Receives into `headers`, and returns how many datagrams.
-    ///
-    /// # Safety
-    /// Each of `headers` points at memory of the lengths that it says, which nobody else reads or writes meanwhile.
-    unsafe fn receive(
-        &mut self,
-        socket: &UdpSocket,
-        wait: Wait,
-        headers: &mut [libc::mmsghdr],
-    ) -> io::Result<usize> {
-        if self.many {
-            let flags = match wait {
-                Wait::ForOne => libc::MSG_WAITFORONE,
-                Wait::No => libc::MSG_DONTWAIT,
-            };
-            // SAFETY: as the caller says. No timeout.
-            let received = unsafe {
-                libc::recvmmsg(
-                    socket.as_raw_fd(),
-                    headers.as_mut_ptr(),
-                    headers.len() as libc::c_uint,
-                    flags as _,
-                    std::ptr::null_mut(),
-                )
-            };
-            match usize::try_from(received) {
-                Ok(received) => return Ok(received),
-                Err(_) => {
-                    let error = io::Error::last_os_error();
-                    if error.raw_os_error() != Some(libc::ENOSYS) {
-                        return Err(error);
-                    }
-                    self.many = false;
-                }
-            }
-        }
-        let flags = match wait {
-            Wait::ForOne => 0,
-            Wait::No => libc::MSG_DONTWAIT,
-        };
-        let Some(header) = headers.first_mut() else {
-            return Ok(0);
-        };
-        // SAFETY: as the caller says.
-        let octets = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut header.msg_hdr, flags) };
-        header.msg_len = u32::try_from(octets).map_err(|_| io::Error::last_os_error())?;
-        Ok(1)
-    }
-
-    /// Sends what `headers` say, and returns how many of them it was.
-    ///
-    /// # Safety
-    /// Each of `headers` points at memory of the lengths that it says.
-    unsafe fn send(&mut self, socket: &UdpSocket, headers: &mut [libc::mmsghdr]) -> io::Result<usize> {
-        if self.many {
-            // SAFETY: as the caller says.
-            let sent = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    headers.as_mut_ptr(),
-                    headers.len() as libc::c_uint,
-                    0,
-                )
-            };
-            match usize::try_from(sent) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(sent) => return Ok(sent),
-                Err(_) => {
-                    let error = io::Error::last_os_error();
-                    if error.raw_os_error() != Some(libc::ENOSYS) {
-                        return Err(error);
-                    }
-                    self.many = false;
-                }
-            }
-        }
-        // SAFETY: as the caller says.
-        match unsafe { libc::sendmsg(socket.as_raw_fd(), &headers[0].msg_hdr, 0) } {
-            octets if octets < 0 => Err(io::Error::last_os_error()),
-            _ => Ok(1),
-        }
-    }
-
-    /// Segments were refused: at once for good where the interface cannot do them, else after several times.
-    fn note_refusal(&mut self, error: &io::Error) {
-        self.refusals += 1;
-        if error.raw_os_error() == Some(libc::EIO) || self.refusals >= REFUSALS_MAX {
-            self.segments = false;
-            tracing::info!(%error, "replies of one client leave one by one: the system refuses them as segments");
-        }
-    }
-}
-
 impl Datagram {
     /// A hash of whom the reply goes to.
     fn who(&self) -> u64 {
@@ -538,45 +407,6 @@ pub(in crate::dns) fn send_one(
     // until the call is over; sendmsg writes to none of them.
     let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &header, libc::MSG_DONTWAIT) };
     if sent < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-/// Datagrams leave whole or not at all (RFC 9715 §3.1): IPv4's DF is set, and the interface's MTU counts, not a path
-/// MTU that anyone can forge.
-fn forbid_fragments(socket: &Socket, is_ipv6: bool) -> io::Result<()> {
-    let (level, option, value): (_, _, libc::c_int) = if is_ipv6 {
-        (
-            libc::IPPROTO_IPV6,
-            libc::IPV6_MTU_DISCOVER,
-            libc::IPV6_PMTUDISC_PROBE,
-        )
-    } else {
-        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)
-    };
-    set_option(socket, level, option, value)
-}
-
-/// Sets an option that has no name in a crate of ours.
-pub(super) fn set_option(
-    socket: &impl AsRawFd,
-    level: libc::c_int,
-    option: libc::c_int,
-    value: libc::c_int,
-) -> io::Result<()> {
-    // SAFETY: the option's value is a c_int that lives until the call is over, and its length is given.
-    let set = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw const value).cast(),
-            octets_of::<libc::c_int>(),
-        )
-    };
-    if set < 0 {
         Err(io::Error::last_os_error())
     } else {
         Ok(())

@@ -21,13 +21,19 @@ mod control;
 mod groups;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod means;
+#[cfg(target_os = "linux")]
+mod options;
 #[cfg(any(not(target_os = "linux"), test))]
 mod portable;
 #[cfg(test)]
 mod tests;
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Batch, prepare, send_one};
+pub(super) use linux::{Batch, send_one};
+#[cfg(target_os = "linux")]
+pub(super) use options::prepare;
 #[cfg(not(target_os = "linux"))]
 pub(super) use portable::{Batch, prepare, send_one};
 

@@ -223,7 +223,7 @@ fn segments_that_the_system_refuses_leave_one_by_one() {
 
 /// `SO_NO_CHECK`, for which no crate of ours has a name.
 fn set_no_checksums(socket: &UdpSocket) {
-    super::linux::set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
+    super::options::set_option(socket, libc::SOL_SOCKET, libc::SO_NO_CHECK, 1).unwrap();
 }
 
 #[test]
