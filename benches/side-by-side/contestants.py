@@ -237,8 +237,8 @@ class Callsign(Contestant):
     # Of its threads, those that answer UDP.
     threads = "dns-udp"
 
-    def __init__(self, stage, services, binary, name=None, arguments=()):
-        self.binary, self.arguments = str(binary), list(arguments)
+    def __init__(self, stage, services, binary, name=None):
+        self.binary = str(binary)
         super().__init__(stage, services, name)
 
     def prepare(self):
@@ -246,7 +246,7 @@ class Callsign(Contestant):
 
     def command(self):
         return [self.binary, "serve", "--data-dir", str(self.folder / "data"), "--dns", self.dns,
-                "--http", self.http, "--zone", ZONE, "--ttl", "5s", "--udp-workers", "1", *self.arguments]
+                "--http", self.http, "--zone", ZONE, "--ttl", "5s", "--udp-workers", "1"]
 
     def start_empty(self, within_s=30):
         """Starts it on an empty folder, and waits until it is ready."""

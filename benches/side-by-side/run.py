@@ -16,7 +16,9 @@ import sys
 import tempfile
 import time
 
-import parts
+import reads
+import writes
+from common import Plan
 from contestants import Failure, Knot, Nsd, Stage, program
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -82,7 +84,7 @@ def first_line(*command):
 def machine(folder):
     cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory_kib = int(next(line.split()[1] for line in open("/proc/meminfo") if line.startswith("MemTotal")))
-    disk = first_line("stat", "-f", "-c", "%T", str(folder))
+    disk = first_line("findmnt", "-no", "FSTYPE", "-T", str(folder)) or first_line("stat", "-f", "-c", "%T", str(folder))
     return (f"{os.cpu_count()} cores ({cpu or platform.machine()}), {memory_kib / 2**20:.0f} GiB, "
             f"Linux {platform.release().split('-')[0]}, data on {disk or 'an unknown file system'}"), disk
 
@@ -100,34 +102,48 @@ def versions(built):
     return found + [first_line("rustc", "--version")]
 
 
-def load():
-    return " ".join(f"{average:.1f}" for average in os.getloadavg())
+def cores_taken(watched_s=1.0):
+    """The cores that others keep busy, and that the host of a virtual machine takes away, while nothing runs here."""
+    def ticks():
+        fields = [int(field) for field in open("/proc/stat").readline().split()[1:9]]
+        idle, stolen = fields[3] + fields[4], fields[7]
+        return sum(fields) - idle - stolen, stolen
+    before = ticks()
+    time.sleep(watched_s)
+    per_core = os.sysconf("SC_CLK_TCK") * watched_s
+    return tuple((after - then) / per_core for after, then in zip(ticks(), before))
+
+
+def neighbours():
+    busy, stolen = cores_taken()
+    return f"{busy:.1f} cores busy, {stolen:.1f} taken by the host"
 
 
 def measure(a, stage, plan):
     """All that was asked for, part by part; a part that fails is said and costs the others nothing."""
     todo = []
     if "reads" in a.only:
-        todo += [("reads", lambda s=s: parts.reads(stage, plan, s)) for s in a.services]
-        todo.append(("hits and misses", lambda: parts.misses(stage, plan, a.services[0])))
+        todo += [("reads", lambda s=s: reads.reads(stage, plan, s)) for s in a.services]
+        todo.append(("hits and misses", lambda: reads.misses(stage, plan, a.services[0])))
         if a.large:
-            todo.append(("size", lambda: parts.scale(stage, plan, a.services[0], a.large)))
+            todo.append(("size", lambda: reads.scale(stage, plan, a.services[0], a.large)))
     elif "start" in a.only:
-        todo += [("start", lambda s=s: parts.starts(stage, plan, s)) for s in a.services + [a.large] * bool(a.large)]
+        todo += [("start", lambda s=s: reads.starts(stage, plan, s)) for s in a.services + [a.large] * bool(a.large)]
     if "pressure" in a.only:
-        todo.append(("pressure", lambda: parts.pressure(stage, plan, a.services[0])))
-        todo.append(("a large service", lambda: parts.large_service(stage, plan, a.services[0])))
+        todo.append(("pressure", lambda: writes.pressure(stage, plan, a.services[0])))
+        todo.append(("a large service", lambda: writes.large_service(stage, plan, a.services[0])))
     if "writes" in a.only:
-        todo.append(("writes", lambda: parts.writes(stage, plan)))
+        todo.append(("writes", lambda: writes.writes(stage, plan)))
     if "idle" in a.only:
-        todo.append(("idle", lambda: parts.idle(stage, plan, a.services[0], 2 if a.quick else 10)))
+        todo.append(("idle", lambda: writes.idle(stage, plan, a.services[0], 2 if a.quick else 10)))
     tables, failures = [], []
     for name, part in todo:
         began = time.monotonic()
         print(f"\n== {name}", flush=True)
         try:
-            tables.append(part())
-            print(tables[-1])
+            found = part()
+            tables += found
+            print("", *found, sep="\n")
         except Failure as failure:
             failures.append(f"{name}: {failure}")
             print(f"FAILED: {failures[-1]}", file=sys.stderr, flush=True)
@@ -162,7 +178,9 @@ def main():
     line, disk = machine(folder)
     if disk == "tmpfs":
         print("The temporary folder is in memory, where fsync costs nothing: set TMPDIR to a folder on a disk.", flush=True)
-    began, before = time.monotonic(), load()
+    before = neighbours()
+    print(f"before: {before}", flush=True)
+    began = time.monotonic()
     with open(raw_path, "w") as raw:
         def keep(found):
             raw.write(json.dumps(found) + "\n")
@@ -170,13 +188,13 @@ def main():
 
         def say(text):
             print(text, flush=True)
-        plan = parts.Plan(built, a.rounds, a.seconds, 1 if a.quick else 3, say, keep)
+        plan = Plan(built, a.rounds, a.seconds, 1 if a.quick else 3, say, keep)
         tables, failures = measure(a, stage, plan)
     command = shlex.join(["benches/side-by-side/run.py", *sys.argv[1:]])
     # Where somebody's files lie says nothing.
     command = re.sub(r"(--(?:out|raw)[= ])\S+", r"\1FILE", command)
     text = [f"# {today}: side by side", "", f"Machine: {line}.", "",
-            f"Load averages before: {before}; after: {load()}. {a.rounds} rounds of {a.seconds:g} s; "
+            f"Others, before: {before}; after: {neighbours()}. {a.rounds} rounds of {a.seconds:g} s; "
             f"{time.monotonic() - began:.0f} s in all.", "", *[f"- {version}" for version in versions(built)], "",
             f"Command: `{command}`. Method: `benches/side-by-side/README.md`. Medians over the rounds; compare within a "
             "table and by ratios, for the machine changes from run to run.", ""]

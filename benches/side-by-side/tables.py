@@ -4,7 +4,24 @@ import statistics
 
 def middle(runs, key):
     """The median of one figure over the rounds."""
-    return statistics.median(run.get(key, float("nan")) for run in runs) if runs else float("nan")
+    figures = [run[key] for run in runs if key in run]
+    # A round in which nothing was answered has no times.
+    return statistics.median(figures) if figures else float("nan")
+
+
+def spread(runs, key, digits=2):
+    """The same with the least and the most."""
+    figures = [run[key] for run in runs if key in run]
+    if not figures:
+        return "–"
+    return f"{middle(runs, key):,.{digits}f} ({min(figures):,.{digits}f}–{max(figures):,.{digits}f})"
+
+
+def times(runs, name):
+    """Median and 99th percentile of a time in milliseconds, each the median over the rounds."""
+    if not any(name + "_p50_us" in run for run in runs):
+        return "–"
+    return f"{middle(runs, name + '_p50_us') / 1000:.2f} / {middle(runs, name + '_p99_us') / 1000:.2f}"
 
 
 class Table:
