@@ -221,15 +221,22 @@ zone:
 
 
 class Echo(Contestant):
-    """The floor. It answers nothing that could be checked."""
+    """The floor: what receiving and sending costs, with a message for each answer. Nothing of it could be checked."""
     kind = "echo floor"
+    together = 0
 
     def command(self):
-        return [self.stage.loadgen_path, "echo", "--server", self.dns]
+        return [self.stage.loadgen_path, "echo", "--server", self.dns, "--together", str(self.together)]
 
     def start(self):
         self.process = self.stage.spawn(self.command(), self.folder / "log")
         return None
+
+
+class EchoTogether(Echo):
+    """The floor of those who send all answers to one client in one message."""
+    kind = "echo floor, GSO"
+    together = 1
 
 
 class Callsign(Contestant):

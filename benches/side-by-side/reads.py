@@ -1,6 +1,6 @@
 """Reads: what a question costs each contestant, by the size of the catalog, and how soon and in how much memory."""
 from common import SOCKETS, flood, peers_installed, pss_kib, started, stop_all, wait_until_quiet
-from contestants import Callsign, Echo
+from contestants import Callsign, Echo, EchoTogether
 from tables import Table, middle, spread
 
 
@@ -59,8 +59,8 @@ def reads(stage, plan, services):
     """Callsign between the others and the floor."""
     peers = [peer(stage, services) for peer in peers_installed(plan.say)]
     ours = plan.callsigns(stage, services)
-    echo = Echo(stage, services)
-    return compare(stage, plan, "reads", peers + ours + [echo], f"{services:,} services", lambda of: of.name)
+    floors = [EchoTogether(stage, services), Echo(stage, services)]
+    return compare(stage, plan, "reads", peers + ours + floors, f"{services:,} services", lambda of: of.name)
 
 
 def scale(stage, plan, small, large):

@@ -38,7 +38,8 @@ Usage: loadgen COMMAND [--KEY VALUE]...
                 closed loop over UDP; --unchecked 1 takes any answer (the echo floor), --flipping 1 allows for `changes`
   probe         --services N --server A [--rate R] [--clients N] [--pid P]
                 open loop over UDP, Poisson arrivals; latency from the time a question was due
-  echo          --server A                    the floor: sends 108 octets back for each datagram, unread
+  echo          --server A [--together 1]     the floor: sends 108 octets back for each datagram, unread; together:
+                those to one client in one message (GSO)
   register      --http A [--clients N]        each client registers new instances, one after the other
   etcd          --server A [--clients N] [--connections N]   the same as puts over gRPC
   changes       --services N --http A --server A [--rate R] [--clients N]
@@ -57,7 +58,7 @@ fn main() {
         "first-answer" => first_answer(&arguments),
         "flood" => flood::run(&arguments),
         "probe" => probe::run(&arguments),
-        "echo" => return echo::run(arguments.address("server")),
+        "echo" => return echo::run(&arguments),
         "register" => register::run(&arguments),
         "etcd" => etcd::run(&arguments),
         "changes" => changes::run(&arguments),

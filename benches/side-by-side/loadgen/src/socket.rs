@@ -69,8 +69,7 @@ pub fn segment(socket: &UdpSocket, octets: usize) {
 /// Datagrams of one socket, received together.
 pub struct Inbox {
     buffers: Vec<u8>,
-    // The kernel reads them through `headers`.
-    _vectors: Vec<libc::iovec>,
+    vectors: Vec<libc::iovec>,
     senders: Vec<libc::sockaddr_storage>,
     headers: Vec<libc::mmsghdr>,
 }
@@ -96,7 +95,7 @@ impl Inbox {
         }
         Self {
             buffers,
-            _vectors: vectors,
+            vectors,
             senders,
             headers,
         }
@@ -123,26 +122,118 @@ impl Inbox {
         &self.buffers[at * ROOM..][..self.headers[at].msg_len as usize]
     }
 
-    /// Waits for datagrams and sends each back as it lies in its buffer, made `octets` long.
+    /// Waits for datagrams and sends each back as it lies in its buffer, marked as a response and made `octets` long.
     pub fn bounce(&mut self, socket: &UdpSocket, octets: usize) {
+        let received = self.wait(socket);
+        self.set_lengths(received, octets);
+        send_all(socket, &mut self.headers[..received]);
+        self.set_lengths(received, ROOM);
+    }
+
+    /// The same with all that goes to one client in one message, which the kernel cuts (GSO).
+    pub fn bounce_together(&mut self, socket: &UdpSocket, octets: usize, outbox: &mut Outbox) {
+        let received = self.wait(socket);
+        self.set_lengths(received, octets);
+        let mut order = [0; BATCH];
+        let order = &mut order[..received];
+        order.iter_mut().enumerate().for_each(|(at, place)| *place = at);
+        order.sort_by_key(|at| self.sender(*at));
+        outbox.send_grouped(socket, self, order);
+        self.set_lengths(received, ROOM);
+    }
+
+    /// Waits for at least one; marks all as responses.
+    fn wait(&mut self, socket: &UdpSocket) -> usize {
         let received = self.take(socket.as_raw_fd(), libc::MSG_WAITFORONE);
-        for header in &mut self.headers[..received] {
-            // SAFETY: `msg_iov` leads to one vector of `self`.
-            unsafe { (*header.msg_hdr.msg_iov).iov_len = octets };
+        for at in 0..received {
+            self.buffers[at * ROOM + 2] |= 0x80;
         }
-        let mut sent = 0;
-        while sent < received {
-            let left = &mut self.headers[sent..received];
-            // SAFETY: as in `take`; the names are those that the kernel wrote there.
-            let now = unsafe { libc::sendmmsg(socket.as_raw_fd(), left.as_mut_ptr(), left.len() as u32, 0) };
-            // One that cannot be sent is skipped.
-            sent += usize::try_from(now).unwrap_or(0).max(1);
+        received
+    }
+
+    fn set_lengths(&mut self, count: usize, octets: usize) {
+        for vector in &mut self.vectors[..count] {
+            vector.iov_len = octets;
         }
-        for header in &mut self.headers[..received] {
-            // SAFETY: as above.
-            unsafe { (*header.msg_hdr.msg_iov).iov_len = ROOM };
+    }
+
+    /// Port and address of who sent one, over IPv4.
+    fn sender(&self, at: usize) -> (u16, u32) {
+        // SAFETY: a sockaddr_in is no larger and no more aligned than a sockaddr_storage, and integers take any value.
+        let sender = unsafe { (&raw const self.senders[at]).cast::<libc::sockaddr_in>().read() };
+        (sender.sin_port, sender.sin_addr.s_addr)
+    }
+}
+
+/// Sends each; one that cannot be sent is skipped.
+fn send_all(socket: &UdpSocket, headers: &mut [libc::mmsghdr]) {
+    let mut sent = 0;
+    while sent < headers.len() {
+        let left = &mut headers[sent..];
+        // SAFETY: as many headers as it says, whose pointers lead into buffers that their owner holds meanwhile.
+        let now = unsafe { libc::sendmmsg(socket.as_raw_fd(), left.as_mut_ptr(), left.len() as u32, 0) };
+        sent += usize::try_from(now).unwrap_or(0).max(1);
+    }
+}
+
+/// One control message that says how long the segments are, in room that is aligned for it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Segment {
+    header: libc::cmsghdr,
+    octets: u16,
+    _rest: [u8; 6],
+}
+
+/// Messages that go out together, one for each client.
+pub struct Outbox {
+    vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+    segment: Box<Segment>,
+}
+
+impl Outbox {
+    /// For segments of so many octets.
+    pub fn of_segments(octets: usize) -> Self {
+        let header = libc::cmsghdr {
+            // CMSG_LEN(2): the head and what it holds, without what follows to the next boundary.
+            cmsg_len: (mem::size_of::<libc::cmsghdr>() + 2) as _,
+            cmsg_level: libc::SOL_UDP,
+            cmsg_type: libc::UDP_SEGMENT,
+        };
+        Self {
+            vectors: Vec::with_capacity(BATCH),
+            headers: Vec::with_capacity(BATCH),
+            segment: Box::new(Segment {
+                header,
+                octets: octets as u16,
+                _rest: [0; 6],
+            }),
         }
-        debug_assert_eq!(self.senders.len(), BATCH);
+    }
+
+    /// Sends the datagrams of `inbox` that `order` names, those of one sender in one message.
+    fn send_grouped(&mut self, socket: &UdpSocket, inbox: &mut Inbox, order: &[usize]) {
+        self.headers.clear();
+        self.vectors.clear();
+        // There is room for a batch, so they do not move when one more comes.
+        self.vectors.extend(order.iter().map(|at| inbox.vectors[*at]));
+        let mut first = 0;
+        for group in order.chunk_by(|a, b| inbox.sender(*a) == inbox.sender(*b)) {
+            // SAFETY: all zeros is a value of this struct of integers and pointers.
+            let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+            header.msg_hdr.msg_name = inbox.headers[group[0]].msg_hdr.msg_name;
+            header.msg_hdr.msg_namelen = inbox.headers[group[0]].msg_hdr.msg_namelen;
+            header.msg_hdr.msg_iov = &raw mut self.vectors[first];
+            header.msg_hdr.msg_iovlen = group.len() as _;
+            if group.len() > 1 {
+                header.msg_hdr.msg_control = (&raw mut *self.segment).cast();
+                header.msg_hdr.msg_controllen = mem::size_of::<Segment>() as _;
+            }
+            self.headers.push(header);
+            first += group.len();
+        }
+        send_all(socket, &mut self.headers);
     }
 }
 
