@@ -76,3 +76,18 @@ impl Histogram {
         .number(&format!("{name}_max_us"), self.max_ns as f64 / 1000.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_near_what_was_seen() {
+        let mut times = Histogram::new();
+        (1..=1000_u64).for_each(|us| times.add(us * 1000));
+        for (part, wanted_us) in [(0.5, 500.0), (0.99, 990.0), (1.0, 1000.0)] {
+            let found = times.quantile_us(part);
+            assert!((found - wanted_us).abs() < wanted_us * 0.04, "{part}: {found}");
+        }
+    }
+}

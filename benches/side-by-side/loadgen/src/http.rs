@@ -104,3 +104,19 @@ pub fn connect(server: SocketAddr) -> TcpStream {
     });
     connected.unwrap_or_else(|error| fail(&format!("connect to {server}: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_whole_with_its_last_octet() {
+        let octets = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 204 No Content\r\n\r\n";
+        let first = octets.len() - 27;
+        for cut in 0..first {
+            assert_eq!(reply(&octets[..cut]), None);
+        }
+        assert_eq!(reply(octets), Some((201, first)));
+        assert_eq!(reply(&octets[first..]), Some((204, 27)));
+    }
+}

@@ -86,3 +86,22 @@ impl Client {
         lost
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_once_and_only_while_it_is_waited_for() {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let mut client = Client::new(socket, 1);
+        let first = client.ask(4, 10).expect("a free place");
+        assert_eq!(client.ask(5, 11), None, "the only place is taken");
+        assert_eq!(client.give_up_before(11), 1);
+        let second = client.ask(5, 12).expect("a free place");
+        assert_eq!(client.answered(&first.to_be_bytes()), None, "it comes too late");
+        assert_eq!(client.answered(&second.to_be_bytes()), Some((5, 12)));
+        assert_eq!(client.answered(&second.to_be_bytes()), None, "it comes twice");
+        assert_eq!(client.answered(&[0]), None);
+    }
+}

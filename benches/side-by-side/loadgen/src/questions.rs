@@ -159,3 +159,81 @@ pub fn question(name: &str, qtype: u16) -> Vec<u8> {
     octets.extend_from_slice(&[0, 1]);
     octets
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reply to the question about `service` with these addresses.
+    fn reply(questions: &Questions, rcode: u8, addresses: &[Ipv4Addr]) -> Vec<u8> {
+        let mut octets = questions.octets(0).to_vec();
+        (octets[2], octets[3], octets[7]) = (0x84, rcode, addresses.len() as u8);
+        for address in addresses {
+            octets.extend_from_slice(&[0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 5, 0, 4]);
+            octets.extend_from_slice(&address.octets());
+        }
+        octets
+    }
+
+    #[test]
+    fn only_the_addresses_of_the_service_are_right() {
+        let questions = Questions::about(7, Kind::Addresses);
+        let [a, b, c] = [0, 1, 2].map(|instance| address(7, instance, false));
+        let flipped = address(7, 0, true);
+        let is_right = |rcode, addresses: &[_], is_flipping| {
+            questions.is_right(0, &reply(&questions, rcode, addresses), is_flipping)
+        };
+        assert!(is_right(0, &[a, b, c], false) && is_right(0, &[c, a, b], true));
+        assert!(is_right(0, &[b, flipped, c], true));
+        assert!(
+            !is_right(0, &[b, flipped, c], false),
+            "changed, and nobody changes it"
+        );
+        assert!(!is_right(0, &[a, b, b], true), "one of them twice");
+        assert!(!is_right(0, &[a, b], true), "too few");
+        assert!(
+            !is_right(0, &[a, flipped, c], true),
+            "torn: both of one and none of another"
+        );
+        assert!(
+            !is_right(0, &[a, b, address(8, 2, false)], true),
+            "of another service"
+        );
+        assert!(
+            !is_right(3, &[a, b, c], true) && !is_right(3, &[], true),
+            "of another rcode"
+        );
+        assert!(
+            !questions.is_right(0, questions.octets(0), true),
+            "the question itself"
+        );
+        assert!(
+            !questions.is_right(0, &reply(&questions, 0, &[a, b, c])[..60], true),
+            "cut off"
+        );
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_is_right_with_nxdomain_alone() {
+        let questions = Questions::draw(100, Mix::Misses, 1);
+        assert!(questions.is_right(0, &reply(&questions, 3, &[]), false));
+        assert!(!questions.is_right(0, &reply(&questions, 0, &[]), false));
+        assert!(!questions.is_right(0, &reply(&questions, 3, &[address(0, 0, false)]), false));
+    }
+
+    #[test]
+    fn the_mix_is_what_it_says() {
+        let share = |mix, kind| {
+            let questions = Questions::draw(1000, mix, 1);
+            let of_kind = questions.about.iter().filter(|about| about.1 == kind).count();
+            of_kind as f64 / questions.count() as f64
+        };
+        let is_about = |share: f64, wanted: f64| (share - wanted).abs() < 0.01;
+        assert!(is_about(share(Mix::Full, Kind::Addresses), 0.80));
+        assert!(is_about(share(Mix::Full, Kind::Places), 0.15));
+        assert!(is_about(share(Mix::Full, Kind::Nothing), 0.05));
+        assert!(is_about(share(Mix::Hits, Kind::Addresses), 0.80 / 0.95));
+        assert_eq!(share(Mix::Hits, Kind::Nothing), 0.0);
+        assert_eq!(share(Mix::Misses, Kind::Nothing), 1.0);
+    }
+}
