@@ -60,7 +60,7 @@ def threads_below(pid):
     return [task for one in tree for task in pathlib.Path(f"/proc/{one}/task").glob("*")]
 
 
-def wait_until_quiet(pid, limit_s=90):
+def wait_until_quiet(pid, limit_s=240):
     """Waits until a server has done what it does of its own accord: a check, a backlog."""
     for _ in range(limit_s * 4):
         before = run_ns(pid)

@@ -70,9 +70,10 @@ def scale(stage, plan, small, large):
                    lambda of: f"{of.name}, {of.services:,}")
 
 
-def starts(stage, plan, services):
+def starts(stage, plan, services, with_peers=True):
     """From the start of a process until it answers the last service, from its own files in the page cache."""
-    contestants = [peer(stage, services) for peer in peers_installed(plan.say)] + plan.callsigns(stage, services)
+    peers = [peer(stage, services) for peer in peers_installed(plan.say)] if with_peers else []
+    contestants = peers + plan.callsigns(stage, services)
     table = Table(f"Start with {services:,} services",
                   ["server", "first answer ms (min–max)", "PSS MiB", "filled over HTTP in s"])
     for of in contestants:

@@ -128,7 +128,9 @@ def measure(a, stage, plan):
         if a.large:
             todo.append(("size", lambda: reads.scale(stage, plan, a.services[0], a.large)))
     elif "start" in a.only:
-        todo += [("start", lambda s=s: reads.starts(stage, plan, s)) for s in a.services + [a.large] * bool(a.large)]
+        todo += [("start", lambda s=s: reads.starts(stage, plan, s)) for s in a.services]
+        if a.large:
+            todo.append(("start", lambda: reads.starts(stage, plan, a.large, with_peers=False)))
     if "pressure" in a.only:
         todo.append(("pressure", lambda: writes.pressure(stage, plan, a.services[0])))
         todo.append(("a large service", lambda: writes.large_service(stage, plan, a.services[0])))
