@@ -23,6 +23,8 @@ from contestants import Failure, Knot, Nsd, Stage, program
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+# Where cargo puts what it builds; its own variable, which counts from where the clone is.
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 PARTS = ("reads", "start", "writes", "pressure", "idle")
 
 
@@ -58,9 +60,9 @@ def builds():
     """The builds of Callsign: this clone's, or those of CALLSIGN_BIN, as PATH or NAME=PATH, several with spaces."""
     named = os.environ.get("CALLSIGN_BIN", "").split()
     if not named:
-        binary = ROOT / "target/release/callsign"
+        binary = TARGET / "release/callsign"
         if not binary.exists():
-            cargo_build("Callsign", ROOT / "Cargo.toml", ROOT / "target", "--bin", "callsign")
+            cargo_build("Callsign", ROOT / "Cargo.toml", TARGET, "--bin", "callsign")
         named = [str(binary)]
     found = []
     for at, word in enumerate(named):
@@ -93,7 +95,7 @@ def versions(built):
     found = []
     commit = first_line("git", "-C", str(ROOT), "describe", "--always", "--dirty")
     for name, path in built:
-        found.append(f"{name}: {first_line(str(path), '--version')}" + (f", clone at {commit}" if commit else ""))
+        found.append(f"{name}: {first_line(str(path), '--version')}" + (f", clone at {commit}" if commit and "CALLSIGN_BIN" not in os.environ else ""))
     for peer, flag in ((Knot, "--version"), (Nsd, "-v")):
         if program(peer.daemon):
             found.append(first_line(program(peer.daemon), flag))
@@ -163,10 +165,12 @@ def main():
     if not {0, 1} <= os.sched_getaffinity(0):
         raise Failure("it takes two cores, 0 for the servers and 1 for the generator")
     built = builds()
-    target = ROOT / "target/side-by-side"
+    target = TARGET / "side-by-side"
     cargo_build("the load generator", HERE / "loadgen/Cargo.toml", target)
     today = datetime.date.today().isoformat()
-    out = a.out or ROOT / f"benches/runs/{today}-side-by-side.md"
+    names = [f"{today}-side-by-side{number}.md" for number in ("", *(f"-{n}" for n in range(2, 100)))]
+    unused = (ROOT / "benches/runs" / name for name in names)
+    out = a.out or next(path for path in unused if not path.exists())
     raw_path = a.raw or target / f"{today}.jsonl"
     folder = pathlib.Path(tempfile.mkdtemp(prefix="callsign-side-by-side-"))
     stage = Stage(folder, target / "release/loadgen", a.ports)
@@ -196,7 +200,7 @@ def main():
     # Where somebody's files lie says nothing.
     command = re.sub(r"(--(?:out|raw)[= ])\S+", r"\1FILE", command)
     text = [f"# {today}: side by side", "", f"Machine: {line}.", "",
-            f"Others, before: {before}; after: {neighbours()}. {a.rounds} rounds of {a.seconds:g} s; "
+            f"Others, before: {before}; after: {neighbours()}. Rounds: {a.rounds}, of {a.seconds:g} s; "
             f"{time.monotonic() - began:.0f} s in all.", "", *[f"- {version}" for version in versions(built)], "",
             f"Command: `{command}`. Method: `benches/side-by-side/README.md`. Medians over the rounds; compare within a "
             "table and by ratios, for the machine changes from run to run.", ""]
