@@ -77,6 +77,8 @@ mod serve_leases;
 mod tcp_pressure;
 #[path = "it/trouble.rs"]
 mod trouble;
+#[path = "it/udp_pressure.rs"]
+mod udp_pressure;
 #[path = "it/wire.rs"]
 mod wire;
 #[path = "it/zone_files.rs"]
