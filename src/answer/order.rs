@@ -26,6 +26,15 @@ const ENTRIES_PER_MEMBER_MAX: usize = if PORTS_MAX > ADDRESSES_MAX {
 /// No record is shorter: an A record whose owner is a pointer.
 const RECORD_OCTETS_MIN: usize = RECORD_HEAD_OCTETS + 4;
 
+/// What the last reply was, for who counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// The type asked for; 0 if the gate refused the message.
+    pub qtype: u16,
+    /// Twelve bits.
+    pub rcode: u16,
+}
+
 /// Working memory of one worker, made once and reused for each question.
 #[derive(Debug)]
 pub struct Scratch {
@@ -42,6 +51,8 @@ pub struct Scratch {
     pub(super) names: Names,
     /// Answers that not even 65,535 octets held whole.
     pub left_out: u64,
+    /// What the last reply was.
+    pub noted: Noted,
 }
 
 impl Scratch {
@@ -55,6 +66,7 @@ impl Scratch {
             gathered: Vec::with_capacity(PORTS_MAX * INSTANCES_MAX),
             names: Names::new(),
             left_out: 0,
+            noted: Noted::default(),
         }
     }
 }

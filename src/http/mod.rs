@@ -17,6 +17,7 @@ mod fields;
 mod front;
 mod instances;
 mod json;
+mod metrics;
 mod problem;
 mod query;
 mod read_instance;
@@ -41,6 +42,7 @@ use crate::auth::Gate;
 use crate::catalog::ZoneName;
 use crate::clock::Clock;
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::Identity;
 use crate::view::Current;
 use crate::writer::Writer;
@@ -93,6 +95,8 @@ pub struct Deps {
     pub default_zone: ZoneName,
     /// What `/readyz` says of DNS.
     pub readiness: Arc<Readiness>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Listens and serves. It must be called within a runtime.
@@ -113,6 +117,7 @@ fn front(deps: Deps, limits: Limits) -> Front {
         clock: deps.clock,
         default_zone: deps.default_zone,
         readiness: deps.readiness,
+        metrics: deps.metrics,
     });
     Front::new(api, deps.gate, deps.identity.epoch, limits)
 }

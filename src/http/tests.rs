@@ -67,6 +67,7 @@ impl Api {
         };
         door.submit(request).await.expect("the zone is made");
         let deps = Deps {
+            metrics: Arc::default(),
             current,
             writer: door,
             deadlines,
