@@ -100,9 +100,15 @@ impl Thread {
                 return;
             }
             *self.shared.trouble() = None;
+            let committed = self.clock.running();
             let records = || entries.iter().map(|entry| entry.record);
             let next = Arc::new(snapshot.after(state, records()));
             self.current.publish(next.clone());
+            tracing::debug!(
+                requests = tried.len(), changes = entries.len(), index = next.state.index,
+                published_after = ?self.clock.running().since(committed),
+                "committed"
+            );
             self.follow(&next.state, records());
             drop(entries);
             next
