@@ -2,7 +2,7 @@
 
 use crate::catalog::Protocol;
 use crate::catalog::reverse::Hosts;
-use crate::view::{Range, Selection, ServiceView, Services, Snapshot, TypePorts, ZoneView};
+use crate::view::{Row, Selection, ServiceView, Services, Snapshot, TypePorts, ZoneView};
 
 use super::name::Folded;
 use super::reply::types;
@@ -19,20 +19,20 @@ pub(super) enum Found<'a> {
     /// It does not exist.
     Missing,
     /// An instance's host name.
-    Host(&'a ServiceView, usize),
+    Host(ServiceView<'a>, usize),
     /// `web.Z` or `canary.web.Z`.
-    Selection(&'a ServiceView, &'a Selection),
+    Selection(ServiceView<'a>, Selection),
     /// `_http._tcp.web.Z`.
-    Services(&'a ServiceView, &'a Services),
+    Services(ServiceView<'a>, Services),
     /// `_http._tcp.canary.web.Z`: the bearers of the tag, and the number of the port's name.
-    PortOfTag(&'a ServiceView, Range, u32),
+    PortOfTag(ServiceView<'a>, Row, u32),
     /// The reverse name of an address that instances have.
     Address(Hosts<'a>),
     /// `_web._tcp.Z`: what the service of that name selects, and the service type of that name; one of them may be
     /// missing.
-    Type(Protocol, Option<(&'a ServiceView, &'a Services)>),
+    Type(Protocol, Option<(ServiceView<'a>, Services)>),
     /// `web-1@web._http._tcp.Z`: a member, and its ports of the type.
-    Instance(&'a ServiceView, usize, TypePorts),
+    Instance(ServiceView<'a>, usize, TypePorts),
     /// `_services._dns-sd._udp.Z`.
     ServiceTypes,
     /// `b._dns-sd._udp.Z`.
@@ -124,12 +124,12 @@ fn beside_services<'z, 'n>(
 
 /// `web.Z` and below.
 fn below_service<'z, 'n>(
-    service: &'z ServiceView,
+    service: ServiceView<'z>,
     depth: usize,
     label: impl Fn(usize) -> &'n [u8],
 ) -> Option<Found<'z>> {
     if depth == 1 {
-        return Some(Found::Selection(service, &service.own));
+        return Some(Found::Selection(service, service.own()));
     }
     if let Some(protocol) = protocol(label(2)) {
         return match depth {

@@ -92,7 +92,7 @@ pub(super) trait Choice {
     /// How many records there are, if several entries can be one record.
     fn repeating(&self) -> Option<usize>;
     /// The service, for places on the ring.
-    fn service(&self) -> &ServiceView;
+    fn service(&self) -> ServiceView<'_>;
 }
 
 /// Bounds of one answer.

@@ -1,7 +1,11 @@
 //! The records of a service: chosen, ordered and written.
 
+use std::ops::Range;
+
 use crate::catalog::OnEmpty;
-use crate::view::{AddressList, Addresses, PortView, Range, Selection, ServiceView, Standing, ZoneView};
+use crate::view::{
+    AddressList, Addresses, Numbers, PortView, Row, Selection, ServiceView, Standing, Weights, ZoneView,
+};
 
 use super::order::{Bounds, Choice, Scratch, arrange};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
@@ -16,7 +20,7 @@ pub(super) const SRV_FIXED_OCTETS: usize = 6;
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) zone: &'a ZoneView,
-    pub(super) service: &'a ServiceView,
+    pub(super) service: ServiceView<'a>,
     pub(super) asked: &'a Asked,
     /// Where the name that is answered stands in the message.
     pub(super) owner: Pointer,
@@ -94,18 +98,18 @@ impl Family {
         .is_some()
     }
 
-    /// How many different addresses a service has.
-    fn count(self, service: &ServiceView) -> usize {
+    /// Numbers of addresses that a service has.
+    fn count(self, service: ServiceView<'_>) -> usize {
         service.address_counts()[self as usize]
     }
 
     /// The numbers of a member's addresses.
-    pub(super) fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
+    pub(super) fn of_member(self, service: ServiceView<'_>, member: usize) -> Range<u32> {
         let member = service.member_at(member);
-        service.list(match self {
+        match self {
             Self::V4 => member.v4,
             Self::V6 => member.v6,
-        })
+        }
     }
 
     fn record_octets(self) -> usize {
@@ -118,7 +122,7 @@ impl Family {
 }
 
 struct AddressChoice<'a> {
-    service: &'a ServiceView,
+    service: ServiceView<'a>,
     list: AddressList<'a>,
     family: Family,
     repeats: bool,
@@ -130,11 +134,14 @@ impl Choice for AddressChoice<'_> {
     }
 
     fn entry(&self, at: usize) -> u32 {
-        self.list.numbers[at]
+        self.list.numbers.at(at)
     }
 
     fn member(&self, at: usize) -> u32 {
-        self.list.members[at]
+        match self.list.members {
+            Some(members) => members[at],
+            None => self.service.holder(self.family as usize, self.entry(at)) as u32,
+        }
     }
 
     /// Addresses come from one tier alone.
@@ -143,11 +150,10 @@ impl Choice for AddressChoice<'_> {
     }
 
     fn weight(&self, at: usize) -> u32 {
-        match self.list.weights.get(at) {
-            Some(weight) => *weight,
-            None if self.repeats => u32::from(self.service.member_at(self.member(at) as usize).weight),
-            // Equal sums are not kept; that of the first holder alone would be another.
-            None => 1,
+        match self.list.weights {
+            Weights::Equal => 1,
+            Weights::Of(weights) => weights[at],
+            Weights::OfMembers => u32::from(self.service.rank(self.member(at) as usize).1),
         }
     }
 
@@ -159,7 +165,7 @@ impl Choice for AddressChoice<'_> {
         self.repeats.then(|| self.family.count(self.service))
     }
 
-    fn service(&self) -> &ServiceView {
+    fn service(&self) -> ServiceView<'_> {
         self.service
     }
 }
@@ -178,11 +184,11 @@ pub(super) fn addresses(
     let service = context.service;
     let bounds = context.bounds(reply);
     // A limit counts instances, so each must bring what it has, shared or not. One that all of them keep is none.
-    let by_member = addresses
-        .by_member(service)
+    let by_member = service
+        .by_member(addresses)
         .filter(|list| bounds.limit > 0 && bounds.limit < instances(list));
     let repeats = by_member.is_some();
-    let list = by_member.unwrap_or_else(|| addresses.each_once(service));
+    let list = by_member.unwrap_or_else(|| service.each_once(addresses));
     let choice = AddressChoice {
         service,
         list,
@@ -191,7 +197,7 @@ pub(super) fn addresses(
     };
     let cut = arrange(&choice, &bounds, scratch);
     for at in &scratch.chosen {
-        let number = list.numbers[*at as usize];
+        let number = list.numbers.at(*at as usize);
         family.write(context, number, Section::Answer, context.owner, reply);
     }
     if cut {
@@ -201,19 +207,20 @@ pub(super) fn addresses(
 
 /// How many instances a list is of.
 fn instances(list: &AddressList<'_>) -> usize {
-    list.members.chunk_by(|one, next| one == next).count()
+    let members = list.members.unwrap_or(&[]);
+    members.chunk_by(|one, next| one == next).count()
 }
 
 struct ServiceChoice<'a> {
-    service: &'a ServiceView,
-    entries: &'a [u32],
+    service: ServiceView<'a>,
+    entries: Numbers<'a>,
     /// Octets of a record without its target's first label.
     fixed: usize,
 }
 
 impl ServiceChoice<'_> {
     fn port(&self, at: usize) -> PortView {
-        self.service.port_at(self.entries[at])
+        self.service.port_at(self.entries.at(at))
     }
 }
 
@@ -223,7 +230,7 @@ impl Choice for ServiceChoice<'_> {
     }
 
     fn entry(&self, at: usize) -> u32 {
-        self.entries[at]
+        self.entries.at(at)
     }
 
     fn member(&self, at: usize) -> u32 {
@@ -231,28 +238,28 @@ impl Choice for ServiceChoice<'_> {
     }
 
     fn tier(&self, at: usize) -> u16 {
-        self.service.member_at(self.member(at) as usize).priority
+        self.service.rank(self.member(at) as usize).0
     }
 
     fn weight(&self, at: usize) -> u32 {
-        u32::from(self.service.member_at(self.member(at) as usize).weight)
+        u32::from(self.service.rank(self.member(at) as usize).1)
     }
 
     fn octets(&self, at: usize) -> usize {
-        self.fixed + 1 + usize::from(self.port(at).label_octets)
+        self.fixed + 1 + self.service.id(self.member(at) as usize).len()
     }
 
     fn repeating(&self) -> Option<usize> {
         None
     }
 
-    fn service(&self) -> &ServiceView {
+    fn service(&self) -> ServiceView<'_> {
         self.service
     }
 }
 
 /// Answers SRV with the numbers in `entries`, and the targets' addresses in Additional.
-pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<'_>, scratch: &mut Scratch) {
+pub(super) fn services(context: Context<'_>, entries: Numbers<'_>, reply: &mut Reply<'_>, scratch: &mut Scratch) {
     if entries.is_empty() {
         return;
     }
@@ -311,8 +318,8 @@ pub(super) fn service_record(
     fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
     fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
     fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
-    fixed[6] = port.label_octets;
-    let id = service.id_of(port);
+    let id = service.id_at(member.id);
+    fixed[6] = id.len() as u8;
     let service_octets = [service.label().len() as u8];
     // The target is never compressed (RFC 2782).
     let parts = [
@@ -340,12 +347,12 @@ pub(super) fn additional(
         return;
     }
     for number in numbers {
-        family.write(context, *number, Section::Additional, owner, reply);
+        family.write(context, number, Section::Additional, owner, reply);
     }
 }
 
 /// Adds the addresses of a selection that is answered, each once, as far as its limit allows.
-pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selection, reply: &mut Reply<'_>) {
+pub(super) fn additional_of_selection(context: Context<'_>, selection: Selection, reply: &mut Reply<'_>) {
     for (family, addresses) in [(Family::V4, selection.v4), (Family::V6, selection.v6)] {
         if addresses.is_empty() {
             continue;
@@ -354,11 +361,11 @@ pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selectio
             0 => usize::MAX,
             limit => limit,
         };
-        let numbers = addresses.each_once(context.service).numbers;
-        let numbers = &numbers[..numbers.len().min(limit)];
-        if numbers.len() * family.record_octets() <= reply.room() {
-            for number in numbers {
-                family.write(context, *number, Section::Additional, context.owner, reply);
+        let numbers = context.service.each_once(addresses).numbers;
+        let count = numbers.len().min(limit);
+        if count * family.record_octets() <= reply.room() {
+            for number in numbers.iter().take(count) {
+                family.write(context, number, Section::Additional, context.owner, reply);
             }
         }
     }
@@ -367,7 +374,7 @@ pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selectio
 /// Answers `_port._proto.tag.service`: the intersection is found when it is asked, by a walk over the tag's bearers.
 pub(super) fn port_of_tag(
     context: Context<'_>,
-    bearers: Range,
+    bearers: Row,
     name: u32,
     is_srv: bool,
     reply: &mut Reply<'_>,
@@ -377,8 +384,8 @@ pub(super) fn port_of_tag(
     let mut entries = std::mem::take(&mut scratch.gathered);
     let mut gather = |wanted: &dyn Fn(usize, &PortView) -> bool| {
         entries.clear();
-        for member in service.list(bearers) {
-            let member = *member as usize;
+        for member in service.numbers(bearers).iter() {
+            let member = member as usize;
             let port = service.port_of(member, name);
             entries.extend(port.filter(|(_, port)| wanted(member, port)).map(|(at, _)| at));
         }
@@ -393,7 +400,7 @@ pub(super) fn port_of_tag(
     };
     let verdict = verdict(standing, context.on_empty());
     if verdict == Verdict::Records && is_srv {
-        services(context, &entries, reply, scratch);
+        services(context, Numbers::Of(&entries), reply, scratch);
     }
     scratch.gathered = entries;
     verdict

@@ -5,10 +5,14 @@
 //! here knows SQLite, sockets or JSON. `docs/design/view.md` says what else was considered.
 
 mod discovery;
+mod draft;
 mod encode;
+mod list;
 mod ordered;
 mod packed;
+mod redraft;
 mod service;
+mod table;
 mod types;
 mod zone;
 
@@ -20,9 +24,9 @@ use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 
-pub use service::{
-    AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
-};
+pub use list::{AddressList, Addresses, Numbers, Row, Selection, Services, Standing, Weights};
+pub use packed::{Member, PortView};
+pub use service::{Laid, ServiceView, ring};
 pub use types::TypePorts;
 pub use zone::ZoneView;
 
@@ -86,7 +90,14 @@ impl Snapshot {
             loop {
                 if let Some(label) = service {
                     match zone.services.get(label) {
-                        Some(changed) => view.insert(Arc::new(ServiceView::new(changed.clone()))),
+                        Some(changed) => {
+                            let changed = changed.clone();
+                            let laid = match view.service(label.as_str().as_bytes()) {
+                                Some(before) => Laid::after(before, changed),
+                                None => Laid::new(changed),
+                            };
+                            view.insert(laid);
+                        }
                         None => view.remove(label.as_str().as_bytes()),
                     }
                 }
@@ -142,7 +153,7 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
     if threads < 2 {
         return ZoneView::new(zone);
     }
-    let views: Vec<Vec<Arc<ServiceView>>> = std::thread::scope(|scope| {
+    let views: Vec<Vec<Laid>> = std::thread::scope(|scope| {
         let chunks: Vec<_> = services.chunks(services.len().div_ceil(threads)).collect();
         let running: Vec<_> = chunks
             .into_iter()
@@ -150,7 +161,7 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
                 scope.spawn(|| {
                     chunk
                         .iter()
-                        .map(|s| Arc::new(ServiceView::new(s.clone())))
+                        .map(|service| Laid::new(service.clone()))
                         .collect()
                 })
             })
