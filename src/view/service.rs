@@ -35,10 +35,8 @@ pub(super) struct Head {
     pub(super) on_empty: Option<OnEmpty>,
     /// The only protocol there is, if asking for it is asking for all: most services have no other.
     pub(super) only_protocol: Option<Protocol>,
-    /// Bit n: protocol n is known.
-    pub(super) protocols: u8,
-    /// Bit n: an address of family n is had by more than one member.
-    pub(super) shared: u8,
+    /// Bits: protocol n is known; from [`SHARED`] on, members share an address of family n; [`LIMITED`].
+    pub(super) flags: u8,
     /// What the zone's index of service types must know of it.
     pub(super) browsed: Browsed,
 }
