@@ -264,6 +264,7 @@ impl Thread {
                 .queued_operations
                 .fetch_sub(operations, Ordering::Relaxed);
             self.make(batch);
+            self.current.sweep();
         }
         debug_assert!(stopping, "the queue ends by a stop");
         if let Err(error) = self.store.close() {

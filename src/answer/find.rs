@@ -53,6 +53,18 @@ pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded, qtype: u16) -> Opt
     Some(longest)
 }
 
+/// The label of the service that `name` is probably about, if it is about one: that is all that is judged here.
+pub(super) fn service_label<'n>(zone: &ZoneView, name: &'n Folded) -> Option<&'n [u8]> {
+    let depth = name.labels() - zone.labels();
+    let label = |at: usize| name.label(zone.labels() + at);
+    match depth {
+        0 => None,
+        _ if label(1).first() != Some(&b'_') => Some(label(1)),
+        1 => None,
+        _ => label(2).strip_prefix(b"_"),
+    }
+}
+
 /// What `name` stands for in `zone`, which it is in, as far as the catalog says. Hash look-ups and binary searches
 /// only: a name that does not exist costs what one that does costs.
 pub(super) fn name<'z>(zone: &'z ZoneView, name: &Folded) -> Found<'z> {

@@ -8,7 +8,7 @@ use crate::catalog::{PortName, Protocol, Service};
 
 use super::draft::{Draft, Numbered};
 use super::list::{Addresses, Numbers, Row, Selection, Services, Standing};
-use super::packed::{Member, NameRow, TagRow, words};
+use super::packed::{Member, NameRow, PortView, TagRow, push_octets};
 use super::service::{Head, LIMITED, Laid, NO_TTL, SHARED, Sections, ServiceView};
 use super::types::Browsed;
 
@@ -37,7 +37,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     let known = Protocol::ALL.map(|protocol| draft.names.iter().any(|name| name.protocol == protocol));
     let mut protocols: Vec<(Protocol, Services)> = Vec::new();
     for protocol in Protocol::ALL.into_iter().filter(|protocol| known[*protocol as usize]) {
-        let services = if known.iter().filter(|known| **known).count() == 1 && all_have_ports(&draft) {
+        let services = if known.iter().filter(|known| **known).count() == 1 && lists.all_have_ports() {
             own.services
         } else {
             lists.services_of(everyone, protocol)
@@ -57,7 +57,11 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
         .tags
         .iter()
         .map(|tag| {
-            let selection = lists.selection(Numbers::Of(&tag.bearers));
+            let selection = if tag.bearers.len() == draft.members.len() {
+                own
+            } else {
+                lists.selection(Numbers::Of(&tag.bearers))
+            };
             TagRow {
                 start: tag.start,
                 len: tag.len,
@@ -93,7 +97,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     );
     let here = |all: &Vec<u32>| all.len() as u32;
     let mut sections = Sections::default();
-    all.extend(words(label));
+    push_octets(&mut all, label);
     all.extend_from_slice(&draft.v4);
     sections.v6 = here(&all);
     all.extend_from_slice(draft.v6.as_flattened());
@@ -102,7 +106,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     sections.ports = here(&all);
     all.extend_from_slice(draft.ports.as_flattened());
     sections.ids = here(&all);
-    all.extend(words(&draft.ids));
+    push_octets(&mut all, &draft.ids);
     sections.sorted = here(&all);
     all.extend_from_slice(&draft.sorted);
     sections.protocols = here(&all);
@@ -120,7 +124,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     sections.tags = here(&all);
     all.extend(tags.iter().flat_map(|tag| tag.pack()));
     sections.text = here(&all);
-    all.extend(words(&draft.text));
+    push_octets(&mut all, &draft.text);
     sections.lists = here(&all);
     all.extend_from_slice(&list_words);
     let mut head = Head {
@@ -142,20 +146,22 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     Laid(ThinArc::from_header_and_slice(head, &all))
 }
 
-/// Whether each member has a port, so that asking for the only protocol is asking for all.
-fn all_have_ports(draft: &Draft) -> bool {
-    (0..draft.members.len() as u32).all(|member| !draft.member(member).ports.is_empty())
+/// A port, unpacked.
+struct Port {
+    view: PortView,
+    protocol: Protocol,
+    is_main: bool,
 }
 
 /// The lists under way.
 struct Lists<'a> {
     draft: &'a Draft,
+    members: Vec<Member>,
+    ports: Vec<Port>,
     words: Vec<u32>,
     interned: Vec<(usize, usize)>,
     /// For each address of a family that members share some of, the first number of the same address.
     first: [Option<Vec<u32>>; 2],
-    /// Of each protocol, the number of the name `main`.
-    main: [Option<u32>; 3],
     everyone_is_answerable: bool,
     /// Room for what is gathered.
     room: Vec<u32>,
@@ -167,22 +173,43 @@ impl<'a> Lists<'a> {
             first_of_each(&draft.v4, draft.shared[0]),
             first_of_each(&draft.v6, draft.shared[1]),
         ];
-        let mut main = [None; 3];
-        for (number, name) in draft.names.iter().enumerate() {
-            let octets = &draft.text[name.start as usize..][..usize::from(name.len)];
-            if octets == PortName::MAIN.as_bytes() {
-                main[name.protocol as usize] = Some(number as u32);
+        let is_main: Vec<bool> = draft
+            .names
+            .iter()
+            .map(|name| draft.text[name.start as usize..].starts_with(PortName::MAIN.as_bytes()))
+            .zip(&draft.names)
+            .map(|(begins, name)| begins && usize::from(name.len) == PortName::MAIN.len())
+            .collect();
+        let ports = draft.ports.iter().map(|words| {
+            let view = PortView::unpack(words);
+            Port {
+                view,
+                protocol: draft.names[view.name as usize].protocol,
+                is_main: is_main[view.name as usize],
             }
-        }
+        });
+        let ports = ports.collect();
+        let members = (0..draft.members.len() as u32).map(|number| draft.member(number));
+        let members: Vec<Member> = members.collect();
         Self {
             draft,
+            everyone_is_answerable: members.iter().all(|member| member.answerable),
+            members,
+            ports,
             words: Vec::new(),
             interned: Vec::new(),
             first,
-            main,
-            everyone_is_answerable: (0..draft.members.len() as u32).all(|at| draft.member(at).answerable),
             room: Vec::new(),
         }
+    }
+
+    /// Whether each member has a port, so that asking for the only protocol is asking for all.
+    fn all_have_ports(&self) -> bool {
+        self.members.iter().all(|member| !member.ports.is_empty())
+    }
+
+    fn member(&self, number: u32) -> &Member {
+        &self.members[number as usize]
     }
 
     /// A list that is kept once, or that is no list because its numbers follow each other.
@@ -215,8 +242,8 @@ impl<'a> Lists<'a> {
     fn standing(&self, bearers: Numbers<'_>, has: impl Fn(&Member) -> bool) -> (Standing, Vec<u32>) {
         let counting = |counts: fn(&Member) -> bool| -> Vec<u32> {
             let members = bearers.iter().filter(|number| {
-                let member = self.draft.member(*number);
-                counts(&member) && has(&member)
+                let member = self.member(*number);
+                counts(member) && has(member)
             });
             members.collect()
         };
@@ -254,35 +281,30 @@ impl<'a> Lists<'a> {
 
     /// What stands behind `_tcp`, whatever the ports are called.
     fn services_of(&mut self, bearers: Numbers<'_>, protocol: Protocol) -> Services {
-        let draft = self.draft;
-        let is_of = |at: u32| draft.names[draft.port(at).name as usize].protocol == protocol;
-        let (standing, members) = self.standing(bearers, |member| member.ports.clone().any(is_of));
+        let ports_of = |member: &Member| &self.ports[member.ports.start as usize..member.ports.end as usize];
+        let has = |member: &Member| ports_of(member).iter().any(|port| port.protocol == protocol);
+        let (standing, members) = self.standing(bearers, has);
         self.entries(standing, Numbers::Of(&members), Some(protocol))
     }
 
     /// The ports of `members` that their SRV RRset shows, as `catalog::selection::Of::ports` says: `main` alone where
     /// there is one, even if it is not answered.
     fn entries(&mut self, standing: Standing, members: Numbers<'_>, of: Option<Protocol>) -> Services {
-        let draft = self.draft;
         let mut entries = std::mem::take(&mut self.room);
         entries.clear();
         for member in members.iter() {
-            let ports = draft.member(member).ports;
-            let wanted = |at: u32| {
-                let protocol = || draft.names[draft.port(at).name as usize].protocol;
-                of.is_none_or(|of| protocol() == of)
-            };
-            let is_main = |at: u32| self.main.contains(&Some(draft.port(at).name));
-            let main_alone = ports.clone().any(|at| wanted(at) && is_main(at));
+            let first = self.member(member).ports.start;
+            let ports = &self.ports[first as usize..self.member(member).ports.end as usize];
+            let wanted = |port: &Port| of.is_none_or(|of| port.protocol == of);
+            let main_alone = ports.iter().any(|port| wanted(port) && port.is_main);
             let before = entries.len();
-            for at in ports {
-                let port = draft.port(at);
-                let shows = standing == Standing::FailOpen || port.answered;
-                if !wanted(at) || (main_alone && !is_main(at)) || !shows {
+            for (port, at) in ports.iter().zip(first..) {
+                let shows = standing == Standing::FailOpen || port.view.answered;
+                if !wanted(port) || (main_alone && !port.is_main) || !shows {
                     continue;
                 }
                 // Two names of one number are one record.
-                let is_new = |entry: &u32| draft.port(*entry).number != port.number;
+                let is_new = |entry: &u32| self.ports[*entry as usize].view.number != port.view.number;
                 if entries[before..].iter().all(is_new) {
                     entries.push(at);
                 }
@@ -295,15 +317,14 @@ impl<'a> Lists<'a> {
 
     /// What stands behind each name of ports. An instance has one port of a name at most.
     fn names(&mut self) -> Vec<Services> {
-        let draft = self.draft;
-        let names = draft.names.len();
-        let stays: Vec<bool> = (0..draft.members.len() as u32).map(|at| draft.member(at).stays).collect();
+        let names = self.draft.names.len();
         let mut counts = vec![[0_u32; 2]; names];
-        let ports = || (0..draft.ports.len() as u32).map(|at| (at, draft.port(at)));
-        for (_, port) in ports() {
+        let ports = || self.ports.iter().map(|port| &port.view).zip(0_u32..);
+        let stays = |port: &PortView| self.members[usize::from(port.member)].stays;
+        for (port, _) in ports() {
             let count = &mut counts[port.name as usize];
             count[0] += u32::from(port.answered);
-            count[1] += u32::from(stays[usize::from(port.member)]);
+            count[1] += u32::from(stays(port));
         }
         let mut standings = Vec::with_capacity(names);
         let mut ends = Vec::with_capacity(names);
@@ -320,11 +341,11 @@ impl<'a> Lists<'a> {
             end += count as usize;
         }
         let mut entries = vec![0; end];
-        for (at, port) in ports() {
+        for (port, at) in ports() {
             let name = port.name as usize;
             let counts = match standings[name] {
                 Standing::Answerable => port.answered,
-                Standing::FailOpen => stays[usize::from(port.member)],
+                Standing::FailOpen => stays(port),
                 Standing::Empty => false,
             };
             if counts {
@@ -345,23 +366,28 @@ impl<'a> Lists<'a> {
 
     /// The addresses of one family of those of `members` that are of the lowest tier that has any.
     fn addresses(&mut self, members: Numbers<'_>, family: usize) -> Addresses {
-        let draft = self.draft;
-        let of = |member: &Member| [member.v4.clone(), member.v6.clone()][family].clone();
-        let having = || members.iter().map(|number| (number, draft.member(number)));
-        let having = || having().filter(|(_, member)| !of(member).is_empty());
+        // The places of a member's addresses.
+        let of = |member: &Member| match family {
+            0 => (member.v4.start, member.v4.end),
+            _ => (member.v6.start, member.v6.end),
+        };
+        let having = || {
+            let members = members.iter().map(|number| (number, self.member(number)));
+            members.filter(|(_, member)| of(member).0 < of(member).1)
+        };
         let Some((_, first)) = having().next() else {
             return Addresses::default();
         };
         // In the order of tier and ring, so the lowest tier stands first.
         let lowest = || having().take_while(|(_, member)| member.priority == first.priority);
         if self.first[family].is_none() {
-            let begin = of(&first).start;
+            let (begin, _) = of(first);
             let mut end = begin;
             let mut weighted = false;
             let in_a_row = lowest().all(|(_, member)| {
-                let here = of(&member);
-                let follows = here.start == end;
-                end = here.end;
+                let here = of(member);
+                let follows = here.0 == end;
+                end = here.1;
                 weighted |= member.weight != first.weight;
                 follows
             });
@@ -370,10 +396,11 @@ impl<'a> Lists<'a> {
             }
         }
         let (mut pairs, mut pair_members) = (Vec::new(), Vec::new());
-        let (mut entries, mut holders, mut weights) = (Vec::new(), Vec::new(), Vec::<u32>::new());
+        let room = || Vec::with_capacity(members.len());
+        let (mut entries, mut holders, mut weights): (Vec<u32>, Vec<u32>, Vec<u32>) = (room(), room(), room());
         let mut places: Numbered<u32> = Numbered::new();
         for (number, member) in lowest() {
-            for address in of(&member) {
+            for address in of(member).0..of(member).1 {
                 let weight = u32::from(member.weight);
                 let Some(first) = &self.first[family] else {
                     entries.push(address);

@@ -17,7 +17,7 @@ mod types;
 mod zone;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use imbl::shared_ptr::DefaultSharedPtr;
@@ -28,7 +28,7 @@ pub use list::{AddressList, Addresses, Numbers, Row, Selection, Services, Standi
 pub use packed::{Member, PortView};
 pub use service::{Laid, ServiceView, ring};
 pub use types::TypePorts;
-pub use zone::ZoneView;
+pub use zone::{Place, ZoneView};
 
 type Zones = imbl::GenericHashMap<Vec<u8>, Arc<ZoneView>, foldhash::fast::RandomState, DefaultSharedPtr>;
 
@@ -40,7 +40,12 @@ pub struct Snapshot {
     zones: Zones,
     /// Bit n: a zone of n labels exists.
     label_counts: u128,
+    /// Services in all zones.
+    services: usize,
 }
+
+/// Services that the caches hold near a core, so that to look ahead over a batch brings nothing.
+const SMALL_SERVICES_MAX: usize = 16_384;
 
 impl Snapshot {
     /// Lays out a whole catalog, on as many threads as there are cores if it is large.
@@ -52,6 +57,7 @@ impl Snapshot {
                 .insert(zone.name.to_wire(), Arc::new(lay_out(zone)));
         }
         snapshot.state = state;
+        snapshot.services = snapshot.zones.values().map(|zone| zone.services_len()).sum();
         snapshot.note_zones();
         snapshot
     }
@@ -77,6 +83,8 @@ impl Snapshot {
         let mut touched = touched.into_iter().peekable();
         while let Some((name, mut service)) = touched.next() {
             let wire = name.to_wire();
+            let known = next.zones.get(&wire).map_or(0, |zone| zone.services_len());
+            next.services -= known;
             let Some(zone) = state.zones.get(name) else {
                 next.zones.remove(&wire);
                 while touched.next_if(|(other, _)| *other == name).is_some() {}
@@ -106,6 +114,7 @@ impl Snapshot {
                     None => break,
                 }
             }
+            next.services += view.services_len();
             next.zones.insert(wire, Arc::new(view));
         }
         next.state = state;
@@ -135,6 +144,11 @@ impl Snapshot {
     /// The zone whose apex is `wire`, a name in lower case.
     pub fn zone(&self, wire: &[u8]) -> Option<&ZoneView> {
         self.zones.get(wire).map(|view| &**view)
+    }
+
+    /// Whether its services are more than the caches hold.
+    pub fn is_large(&self) -> bool {
+        self.services > SMALL_SERVICES_MAX
     }
 
     /// Whether a zone with so many labels exists; no other suffix need be looked up.
@@ -174,29 +188,57 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
     ZoneView::with_services(zone, views.into_iter().flatten())
 }
 
+/// Snapshots that were published before and that somebody may still hold. Past it the oldest is left to its readers.
+const RETIRED_MAX: usize = 64;
+
 /// The snapshot that is published now. Loading takes no lock.
+///
+/// To free what a snapshot alone has costs as much as a change did, and a deleted zone costs what it weighed. So that no
+/// reader pays for it in the middle of a batch, the writer keeps each old snapshot until nobody else does.
 #[derive(Debug, Default)]
-pub struct Current(ArcSwap<Snapshot>);
+pub struct Current {
+    published: ArcSwap<Snapshot>,
+    /// Nobody but the writer takes this lock.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
+}
 
 impl Current {
     /// A place to publish from, with `snapshot` in it.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(ArcSwap::from_pointee(snapshot))
+        Self {
+            published: ArcSwap::from_pointee(snapshot),
+            retired: Mutex::default(),
+        }
     }
 
     /// The published snapshot, held for as long as the guard lives.
     pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
-        self.0.load()
+        self.published.load()
     }
 
     /// The published snapshot, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.published.load_full()
     }
 
     /// Publishes a snapshot; only the writer does.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.0.store(snapshot);
+        // The swap turns what readers have borrowed into counted references: from here on the counts are true.
+        let old = self.published.swap(snapshot);
+        self.retired().push(old);
+        self.sweep();
+    }
+
+    /// Frees the old snapshots that nobody holds any more; only the writer does, after each batch.
+    pub fn sweep(&self) {
+        let mut retired = self.retired();
+        retired.retain(|old| Arc::strong_count(old) > 1);
+        let over = retired.len().saturating_sub(RETIRED_MAX);
+        retired.drain(..over);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Snapshot>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

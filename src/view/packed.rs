@@ -187,13 +187,15 @@ impl TagRow {
     }
 }
 
-/// Octets as words of the same octets in memory, the last filled up with zeros.
-pub(super) fn words(octets: &[u8]) -> impl Iterator<Item = u32> {
-    octets.chunks(4).map(|chunk| {
-        let mut word = [0; 4];
-        word[..chunk.len()].copy_from_slice(chunk);
-        u32::from_ne_bytes(word)
-    })
+/// Appends octets as words of the same octets in memory, the last filled up with zeros.
+pub(super) fn push_octets(words: &mut Vec<u32>, octets: &[u8]) {
+    let (whole, rest) = octets.as_chunks::<4>();
+    words.extend(whole.iter().map(|octets| u32::from_ne_bytes(*octets)));
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        last[..rest.len()].copy_from_slice(rest);
+        words.push(u32::from_ne_bytes(last));
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,27 @@ pub struct ZoneView {
     pub(super) discovery: Arc<Discovery>,
 }
 
+/// Where a service may stand: to be touched before it is looked for.
+#[derive(Clone, Copy)]
+pub struct Place<'z> {
+    services: &'z Table,
+    hash: u64,
+}
+
+impl Place<'_> {
+    /// Touches the page of the zone's table.
+    #[inline]
+    pub fn touch_page(self) -> u64 {
+        self.services.touch_page(self.hash)
+    }
+
+    /// Touches the service, if the page probably has it.
+    #[inline]
+    pub fn touch_service(self) -> u32 {
+        self.services.touch_service(self.hash)
+    }
+}
+
 impl fmt::Debug for ZoneView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ZoneView")
@@ -103,22 +124,13 @@ impl ZoneView {
         self.services.len()
     }
 
-    /// The hash by which the service of that label is found.
+    /// Where the service of that label stands, if there is one.
     #[inline]
-    pub(super) fn hash(&self, label: &[u8]) -> u64 {
-        self.services.hash(label)
-    }
-
-    /// Touches the page that a hash leads to.
-    #[inline]
-    pub(super) fn touch_page(&self, hash: u64) -> u64 {
-        self.services.touch_page(hash)
-    }
-
-    /// Touches the service that a hash leads to.
-    #[inline]
-    pub(super) fn touch_service(&self, hash: u64) -> u32 {
-        self.services.touch_service(hash)
+    pub fn place(&self, label: &[u8]) -> Place<'_> {
+        Place {
+            services: &self.services,
+            hash: self.services.hash(label),
+        }
     }
 
     /// Whether `_tcp.Z`, `_udp.Z` or `_sctp.Z` exists.
