@@ -42,15 +42,27 @@ pub(super) enum Found<'a> {
 /// The longest zone that matches. At most one look-up for each number of labels that a zone has. DS of an apex belongs
 /// to the zone above, if that is ours too (RFC 4035 §3.1.4.1).
 pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded, qtype: u16) -> Option<&'s ZoneView> {
-    let mut matching = (1..=name.labels())
-        .rev()
-        .filter(|labels| snapshot.has_zone_of(*labels))
-        .filter_map(|labels| snapshot.zone(name.suffix(labels)));
-    let longest = matching.next()?;
+    let longest = longest(snapshot, name, name.labels())?;
     if qtype == types::DS && longest.labels() == name.labels() {
-        return matching.next().or(Some(longest));
+        let above = longest.labels().checked_sub(1);
+        return above.and_then(|labels| self::longest(snapshot, name, labels)).or(Some(longest));
     }
     Some(longest)
+}
+
+/// The longest zone that matches and has at most so many labels.
+#[inline]
+fn longest<'s>(snapshot: &'s Snapshot, name: &Folded, labels: usize) -> Option<&'s ZoneView> {
+    let mut counts = snapshot.label_counts(labels);
+    while let Some(labels) = counts.checked_ilog2() {
+        // No name has more labels than bits, and a zone's bit is that of its labels.
+        let found = snapshot.zone(name.suffix(labels as usize));
+        if found.is_some() {
+            return found;
+        }
+        counts ^= 1 << labels;
+    }
+    None
 }
 
 /// The label of the service that `name` is probably about, if it is about one: that is all that is judged here.

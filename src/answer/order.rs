@@ -89,6 +89,8 @@ pub(super) trait Choice {
     fn weight(&self, at: usize) -> u32;
     /// Its octets in the answer.
     fn octets(&self, at: usize) -> usize;
+    /// No record has more octets.
+    fn octets_max(&self) -> usize;
     /// How many records there are, if several entries can be one record.
     fn repeating(&self) -> Option<usize>;
     /// The service, for places on the ring.
@@ -111,14 +113,7 @@ pub(super) fn arrange(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scrat
     let count = choice.len();
     forget_seen(choice, scratch);
     if bounds.limit == 0 || bounds.limit >= count {
-        let mut octets = 0;
-        for at in 0..count {
-            octets += choice.octets(at);
-            if octets > bounds.room {
-                break;
-            }
-        }
-        if octets <= bounds.room {
+        if fits(choice, count, bounds.room) {
             scratch.chosen.extend(0..count as u32);
             order_tiers(choice, scratch);
             return false;
@@ -127,6 +122,21 @@ pub(super) fn arrange(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scrat
         return false;
     }
     window(choice, bounds, scratch);
+    true
+}
+
+/// Whether all records have room. Most have it however long each is.
+fn fits(choice: &impl Choice, count: usize, room: usize) -> bool {
+    if count * choice.octets_max() <= room {
+        return true;
+    }
+    let mut octets = 0;
+    for at in 0..count {
+        octets += choice.octets(at);
+        if octets > room {
+            return false;
+        }
+    }
     true
 }
 
@@ -159,6 +169,11 @@ fn partition(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool)
 /// Orders the records in `scratch.chosen`, which stand tier by tier.
 fn order_tiers(choice: &impl Choice, scratch: &mut Scratch) {
     let Scratch { chosen, random, .. } = scratch;
+    let tier = |at: Option<&u32>| at.map(|at| choice.tier(*at as usize));
+    if tier(chosen.first()) == tier(chosen.last()) {
+        // They stand in order, so all between are of it too.
+        return order_tier(choice, chosen, random);
+    }
     let mut start = 0;
     while start < chosen.len() {
         let tier = choice.tier(chosen[start] as usize);

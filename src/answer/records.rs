@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::catalog::OnEmpty;
+use crate::catalog::limits::LABEL_OCTETS_MAX;
 use crate::view::{
-    AddressList, Addresses, Numbers, PortView, Row, Selection, ServiceView, Standing, Weights, ZoneView,
+    AddressList, Addresses, Member, Numbers, PortView, Row, Selection, ServiceView, Standing, Weights, ZoneView,
 };
 
 use super::order::{Bounds, Choice, Scratch, arrange};
@@ -92,10 +93,15 @@ impl Family {
     ) -> bool {
         let (ttl, service) = (context.ttl(), context.service);
         match self {
-            Self::V4 => reply.record(section, owner, types::A, ttl, &[&service.v4(number)]),
-            Self::V6 => reply.record(section, owner, types::AAAA, ttl, &[service.v6(number)]),
+            Self::V4 => {
+                let head = (types::A, ttl);
+                reply.fixed_record::<4, { RECORD_HEAD_OCTETS + 4 }>(section, owner, head, &service.v4(number))
+            }
+            Self::V6 => {
+                let head = (types::AAAA, ttl);
+                reply.fixed_record::<16, { RECORD_HEAD_OCTETS + 16 }>(section, owner, head, service.v6(number))
+            }
         }
-        .is_some()
     }
 
     /// Numbers of addresses that a service has.
@@ -158,6 +164,10 @@ impl Choice for AddressChoice<'_> {
     }
 
     fn octets(&self, _: usize) -> usize {
+        self.family.record_octets()
+    }
+
+    fn octets_max(&self) -> usize {
         self.family.record_octets()
     }
 
@@ -249,6 +259,10 @@ impl Choice for ServiceChoice<'_> {
         self.fixed + 1 + self.service.id(self.member(at) as usize).len()
     }
 
+    fn octets_max(&self) -> usize {
+        self.fixed + 1 + LABEL_OCTETS_MAX
+    }
+
     fn repeating(&self) -> Option<usize> {
         None
     }
@@ -277,10 +291,16 @@ pub(super) fn services(context: Context<'_>, entries: Numbers<'_>, reply: &mut R
     // Targets for Additional, each once: the member, and where its name stands.
     let mut targets = [(0u16, 0usize); ADDITIONAL_TARGETS_MAX];
     let mut targets_len = 0;
+    // Where the service's name stands, once a record has it.
+    let mut name_at = None;
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
-        let data = service_record(context, Section::Answer, ttl, &port, reply);
-        let Some(data) = data else { break };
+        let member = service.member_at(usize::from(port.member));
+        let (data, name) = match service_record_named(context, Section::Answer, ttl, (&port, &member), name_at, reply) {
+            Some(written) => written,
+            None => break,
+        };
+        name_at = Some(name);
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]
                 .iter()
@@ -304,7 +324,6 @@ pub(super) fn services(context: Context<'_>, entries: Numbers<'_>, reply: &mut R
 }
 
 /// Appends the SRV record of a port, and returns where its data begins; nothing if it does not fit.
-#[inline(always)]
 pub(super) fn service_record(
     context: Context<'_>,
     section: Section,
@@ -312,24 +331,50 @@ pub(super) fn service_record(
     port: &PortView,
     reply: &mut Reply<'_>,
 ) -> Option<usize> {
+    let member = context.service.member_at(usize::from(port.member));
+    let written = service_record_named(context, section, ttl, (port, &member), None, reply);
+    written.map(|(data, _)| data)
+}
+
+/// Appends the SRV record of a port of `member`, and returns where its data begins and where the service's name stands
+/// in it; nothing if it does not fit. That name is copied from `name_at`, if it stands there.
+#[inline(always)]
+fn service_record_named(
+    context: Context<'_>,
+    section: Section,
+    ttl: u32,
+    (port, member): (&PortView, &Member),
+    name_at: Option<usize>,
+    reply: &mut Reply<'_>,
+) -> Option<(usize, usize)> {
     let service = context.service;
-    let member = service.member_at(usize::from(port.member));
-    let mut fixed = [0; SRV_FIXED_OCTETS + 1];
-    fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
-    fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
-    fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
-    let id = service.id_at(member.id);
-    fixed[6] = id.len() as u8;
-    let service_octets = [service.label().len() as u8];
-    // The target is never compressed (RFC 2782).
-    let parts = [
-        &fixed[..],
-        id,
-        &service_octets,
-        service.label(),
-        context.zone.apex(),
+    let id = service.id_at(member.id.clone());
+    let [priority_high, priority_low] = member.priority.to_be_bytes();
+    let [weight_high, weight_low] = member.weight.to_be_bytes();
+    let [port_high, port_low] = port.number.to_be_bytes();
+    let fixed: [u8; SRV_FIXED_OCTETS + 1] = [
+        priority_high,
+        priority_low,
+        weight_high,
+        weight_low,
+        port_high,
+        port_low,
+        id.len() as u8,
     ];
-    reply.record(section, context.owner, types::SRV, ttl, &parts)
+    let label = service.label();
+    // The target is never compressed (RFC 2782).
+    let data = match name_at {
+        Some(at) => {
+            let tail = at..at + 1 + label.len() + context.zone.apex().len();
+            reply.record_with_tail(section, context.owner, (types::SRV, ttl), &[&fixed, id], tail)
+        }
+        None => {
+            let octets = [label.len() as u8];
+            let parts = [&fixed[..], id, &octets, label, context.zone.apex()];
+            reply.record(section, context.owner, types::SRV, ttl, &parts)
+        }
+    }?;
+    Some((data, data + fixed.len() + id.len()))
 }
 
 /// Adds an RRset of a target whole or not at all: half of one would be taken for the whole (RFC 2181 §5). Inlined: six
@@ -342,6 +387,9 @@ pub(super) fn additional(
     owner: Pointer,
     reply: &mut Reply<'_>,
 ) {
+    if family.count(context.service) == 0 {
+        return;
+    }
     let numbers = family.of_member(context.service, member);
     if numbers.len() * family.record_octets() > reply.room() {
         return;

@@ -213,12 +213,6 @@ impl Draft {
     pub(super) fn member(&self, number: u32) -> Member {
         Member::unpack(self.members.as_flattened(), number as usize)
     }
-
-    /// A port by its number.
-    #[inline]
-    pub(super) fn port(&self, number: u32) -> PortView {
-        PortView::unpack(&self.ports[number as usize])
-    }
 }
 
 /// The places of a service's instances in the order of tier, ring and id.

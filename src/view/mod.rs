@@ -42,6 +42,8 @@ pub struct Snapshot {
     label_counts: u128,
     /// Services in all zones.
     services: usize,
+    /// The only zone, if there is one: many servers have no other, and it is found without a hash.
+    lone: Option<Arc<ZoneView>>,
 }
 
 /// Services that the caches hold near a core, so that to look ahead over a batch brings nothing.
@@ -59,6 +61,7 @@ impl Snapshot {
         snapshot.state = state;
         snapshot.services = snapshot.zones.values().map(|zone| zone.services_len()).sum();
         snapshot.note_zones();
+        snapshot.note_lone();
         snapshot
     }
 
@@ -121,7 +124,13 @@ impl Snapshot {
         if zones_changed {
             next.note_zones();
         }
+        next.note_lone();
         next
+    }
+
+    fn note_lone(&mut self) {
+        let lone = self.zones.values().next().filter(|_| self.zones.len() == 1);
+        self.lone = lone.cloned();
     }
 
     /// Brings up to date what depends on which zones there are.
@@ -142,8 +151,12 @@ impl Snapshot {
     }
 
     /// The zone whose apex is `wire`, a name in lower case.
+    #[inline]
     pub fn zone(&self, wire: &[u8]) -> Option<&ZoneView> {
-        self.zones.get(wire).map(|view| &**view)
+        match &self.lone {
+            Some(lone) => (lone.apex() == wire).then_some(lone),
+            None => self.zones.get(wire).map(|view| &**view),
+        }
     }
 
     /// Whether its services are more than the caches hold.
@@ -151,9 +164,10 @@ impl Snapshot {
         self.services > SMALL_SERVICES_MAX
     }
 
-    /// Whether a zone with so many labels exists; no other suffix need be looked up.
-    pub fn has_zone_of(&self, labels: usize) -> bool {
-        self.label_counts & (1 << labels.min(127)) != 0
+    /// Bit n: a zone of n labels exists, n being at most `labels`; no other suffix need be looked up.
+    #[inline]
+    pub fn label_counts(&self, labels: usize) -> u128 {
+        self.label_counts & (u128::MAX >> (127 - labels.min(127)))
     }
 }
 

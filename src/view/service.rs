@@ -180,9 +180,9 @@ impl<'a> ServiceView<'a> {
 
     /// The IPv6 address of that number.
     #[inline]
-    pub fn v6(self, number: u32) -> &'a [u8] {
-        let start = (self.head.sections.v6 + 4 * number) as usize;
-        bytemuck::cast_slice(&self.words[start..start + 4])
+    pub fn v6(self, number: u32) -> &'a [u8; 16] {
+        let (addresses, _) = self.words[self.head.sections.v6 as usize..].as_chunks::<4>();
+        bytemuck::cast_ref(&addresses[number as usize])
     }
 
     /// How many IPv4 and IPv6 addresses there are, those counted twice that two members have.
