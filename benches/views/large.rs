@@ -71,10 +71,13 @@ fn measured_change(snapshot: &Snapshot, state: State, records: &[Record]) -> Sna
     snapshot.after(state, records.iter())
 }
 
-/// Prints a row for each shape and change; each change is made `rounds` times from the same snapshot.
-pub(crate) fn changes(rounds: usize) {
-    println!("| service of {INSTANCES_MAX} | change | view |");
-    println!("|---|---|---|");
+/// Prints a row for each shape and change, or, if they are counted, no more than what each is; each change is made
+/// `rounds` times from the same snapshot.
+pub(crate) fn changes(rounds: usize, is_counted: bool) {
+    if !is_counted {
+        println!("| service of {INSTANCES_MAX} | change | view |");
+        println!("|---|---|---|");
+    }
     for (name, shape) in [("typical", Shape::Typical), ("rich", Shape::Rich)] {
         let mut state = support::catalog(1000);
         for number in 0..INSTANCES_MAX as u32 - 1 {
@@ -103,6 +106,9 @@ pub(crate) fn changes(rounds: usize) {
         ] {
             let mut state = snapshot.state.clone();
             let records = apply(&mut state, change);
+            if is_counted {
+                println!("{name} {what}");
+            }
             let times: Vec<u64> = (0..rounds)
                 .map(|_| {
                     let (state, begin) = (state.clone(), Instant::now());
@@ -112,7 +118,9 @@ pub(crate) fn changes(rounds: usize) {
                     took
                 })
                 .collect();
-            println!("| {name} | {what} | {:.1} µs |", median(times) as f64 / 1000.0);
+            if !is_counted {
+                println!("| {name} | {what} | {:.1} µs |", median(times) as f64 / 1000.0);
+            }
         }
     }
 }

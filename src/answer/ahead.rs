@@ -7,29 +7,30 @@
 
 use std::hint::black_box;
 
-use crate::view::{Place, Snapshot};
+use crate::view::{Place, Snapshot, ZoneView};
 
-use super::find;
 use super::gate::{HEADER_OCTETS, NAME_OCTETS_MAX};
-use super::name::Folded;
 
 /// Messages of a batch that are looked at.
 pub const AHEAD_MAX: usize = 64;
+/// Labels of a name that are looked at.
+const LABELS_MAX: usize = 16;
 
 /// Touches what the questions `packets` will be answered from; the first [`AHEAD_MAX`] of them. Without a large zone
-/// nothing is done. The answers are the same without it.
+/// nothing is done, and of several only the largest is looked at. The answers are the same without it.
+#[inline]
 pub fn look_ahead<'p>(snapshot: &Snapshot, packets: impl Iterator<Item = &'p [u8]>) {
-    if snapshot.is_large() {
-        touch(snapshot, packets);
+    if let Some(zone) = snapshot.large() {
+        touch(zone, packets);
     }
 }
 
 #[inline(never)]
-fn touch<'p>(snapshot: &Snapshot, packets: impl Iterator<Item = &'p [u8]>) {
+fn touch<'p>(zone: &ZoneView, packets: impl Iterator<Item = &'p [u8]>) {
     let mut places: [Option<Place<'_>>; AHEAD_MAX] = [None; AHEAD_MAX];
     let mut count = 0;
     for (place, packet) in places.iter_mut().zip(packets) {
-        *place = aim(snapshot, packet);
+        *place = aim(zone, packet);
         count += 1;
     }
     let places = || places[..count].iter().flatten();
@@ -37,21 +38,39 @@ fn touch<'p>(snapshot: &Snapshot, packets: impl Iterator<Item = &'p [u8]>) {
     black_box(places().fold(0, |sum, place| sum ^ place.touch_service()));
 }
 
-/// Where the service stands that the first question of a message is probably about.
-fn aim<'s>(snapshot: &'s Snapshot, packet: &[u8]) -> Option<Place<'s>> {
-    let rest = packet.get(HEADER_OCTETS..)?;
-    let mut at = 0;
+/// Where the service stands that the question of a message is probably about: the label before as many octets as the
+/// apex has. Whether those are the apex is not worth a look.
+#[inline]
+fn aim<'z>(zone: &'z ZoneView, packet: &[u8]) -> Option<Place<'z>> {
+    let name = packet.get(HEADER_OCTETS..)?;
+    let mut starts = [0_u8; LABELS_MAX];
+    let (mut at, mut labels) = (0, 0);
     loop {
-        match usize::from(*rest.get(at)?) {
-            0 => break,
-            octets @ 1..=63 => at += 1 + octets,
-            _ => return None,
+        let octets = usize::from(*name.get(at)?);
+        if octets == 0 {
+            break;
         }
-        if at >= NAME_OCTETS_MAX {
+        *starts.get_mut(labels)? = at as u8;
+        labels += 1;
+        at += 1 + octets;
+        if octets > 63 || at >= NAME_OCTETS_MAX {
             return None;
         }
     }
-    let name = Folded::new(rest.get(..=at)?)?;
-    let zone = find::zone(snapshot, &name, 0)?;
-    find::service_label(zone, &name).map(|label| zone.place(label))
+    let depth = labels.checked_sub(zone.labels())?;
+    let label = |above: usize| {
+        let start = usize::from(starts[depth.checked_sub(above)?]);
+        name.get(start + 1..)?.get(..usize::from(name[start]))
+    };
+    let mut label_of = label(1)?;
+    if label_of.first() == Some(&b'_') {
+        label_of = label(2)?.strip_prefix(b"_")?;
+    }
+    let mut lower = [0; 64];
+    let lower = lower.get_mut(..label_of.len())?;
+    for (octet, asked) in lower.iter_mut().zip(label_of) {
+        // Enough for what labels of services have.
+        *octet = asked | 0x20;
+    }
+    Some(zone.place(lower))
 }

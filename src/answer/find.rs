@@ -53,6 +53,10 @@ pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded, qtype: u16) -> Opt
 /// The longest zone that matches and has at most so many labels.
 #[inline]
 fn longest<'s>(snapshot: &'s Snapshot, name: &Folded, labels: usize) -> Option<&'s ZoneView> {
+    if let Some(lone) = snapshot.lone() {
+        let is_in = lone.labels() <= labels && name.is_in(lone.apex(), lone.labels());
+        return is_in.then_some(lone);
+    }
     let mut counts = snapshot.label_counts(labels);
     while let Some(labels) = counts.checked_ilog2() {
         // No name has more labels than bits, and a zone's bit is that of its labels.
@@ -63,18 +67,6 @@ fn longest<'s>(snapshot: &'s Snapshot, name: &Folded, labels: usize) -> Option<&
         counts ^= 1 << labels;
     }
     None
-}
-
-/// The label of the service that `name` is probably about, if it is about one: that is all that is judged here.
-pub(super) fn service_label<'n>(zone: &ZoneView, name: &'n Folded) -> Option<&'n [u8]> {
-    let depth = name.labels() - zone.labels();
-    let label = |at: usize| name.label(zone.labels() + at);
-    match depth {
-        0 => None,
-        _ if label(1).first() != Some(&b'_') => Some(label(1)),
-        1 => None,
-        _ => label(2).strip_prefix(b"_"),
-    }
 }
 
 /// What `name` stands for in `zone`, which it is in, as far as the catalog says. Hash look-ups and binary searches
@@ -186,7 +178,11 @@ fn below_service<'z, 'n>(
     }
 }
 
+#[inline]
 fn protocol(label: &[u8]) -> Option<Protocol> {
+    if label.first() != Some(&b'_') {
+        return None;
+    }
     match label {
         b"_tcp" => Some(Protocol::Tcp),
         b"_udp" => Some(Protocol::Udp),

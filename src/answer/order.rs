@@ -87,6 +87,8 @@ pub(super) trait Choice {
     fn tier(&self, at: usize) -> u16;
     /// Its weight.
     fn weight(&self, at: usize) -> u32;
+    /// Whether all weigh the same, as far as it is known without a look at each.
+    fn is_even(&self) -> bool;
     /// Its octets in the answer.
     fn octets(&self, at: usize) -> usize;
     /// No record has more octets.
@@ -190,6 +192,9 @@ fn order_tiers(choice: &impl Choice, scratch: &mut Scratch) {
 fn order_tier(choice: &impl Choice, tier: &mut [u32], random: &mut fastrand::Rng) {
     if tier.len() < 2 {
         return;
+    }
+    if choice.is_even() {
+        return random.shuffle(tier);
     }
     let total: u64 = tier.iter().map(|at| u64::from(choice.weight(*at as usize))).sum();
     let first = if total == 0 {

@@ -163,6 +163,10 @@ impl Choice for AddressChoice<'_> {
         }
     }
 
+    fn is_even(&self) -> bool {
+        matches!(self.list.weights, Weights::Equal)
+    }
+
     fn octets(&self, _: usize) -> usize {
         self.family.record_octets()
     }
@@ -253,6 +257,10 @@ impl Choice for ServiceChoice<'_> {
 
     fn weight(&self, at: usize) -> u32 {
         u32::from(self.service.rank(self.member(at) as usize).1)
+    }
+
+    fn is_even(&self) -> bool {
+        false
     }
 
     fn octets(&self, at: usize) -> usize {

@@ -27,6 +27,7 @@ use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 pub use list::{AddressList, Addresses, Numbers, Row, Selection, Services, Standing, Weights};
 pub use packed::{Member, PortView};
 pub use service::{Laid, ServiceView, ring};
+pub use table::Table;
 pub use types::TypePorts;
 pub use zone::{Place, ZoneView};
 
@@ -40,13 +41,13 @@ pub struct Snapshot {
     zones: Zones,
     /// Bit n: a zone of n labels exists.
     label_counts: u128,
-    /// Services in all zones.
-    services: usize,
+    /// The zone of the most services, if it is large.
+    large: Option<Arc<ZoneView>>,
     /// The only zone, if there is one: many servers have no other, and it is found without a hash.
     lone: Option<Arc<ZoneView>>,
 }
 
-/// Services that the caches hold near a core, so that to look ahead over a batch brings nothing.
+/// Services of a zone that the caches hold near a core, so that to look ahead over a batch brings nothing.
 const SMALL_SERVICES_MAX: usize = 16_384;
 
 impl Snapshot {
@@ -59,9 +60,8 @@ impl Snapshot {
                 .insert(zone.name.to_wire(), Arc::new(lay_out(zone)));
         }
         snapshot.state = state;
-        snapshot.services = snapshot.zones.values().map(|zone| zone.services_len()).sum();
         snapshot.note_zones();
-        snapshot.note_lone();
+        snapshot.note_special();
         snapshot
     }
 
@@ -86,8 +86,6 @@ impl Snapshot {
         let mut touched = touched.into_iter().peekable();
         while let Some((name, mut service)) = touched.next() {
             let wire = name.to_wire();
-            let known = next.zones.get(&wire).map_or(0, |zone| zone.services_len());
-            next.services -= known;
             let Some(zone) = state.zones.get(name) else {
                 next.zones.remove(&wire);
                 while touched.next_if(|(other, _)| *other == name).is_some() {}
@@ -117,20 +115,22 @@ impl Snapshot {
                     None => break,
                 }
             }
-            next.services += view.services_len();
             next.zones.insert(wire, Arc::new(view));
         }
         next.state = state;
         if zones_changed {
             next.note_zones();
         }
-        next.note_lone();
+        next.note_special();
         next
     }
 
-    fn note_lone(&mut self) {
+    /// Notes the zones that are found without a look-up.
+    fn note_special(&mut self) {
         let lone = self.zones.values().next().filter(|_| self.zones.len() == 1);
-        self.lone = lone.cloned();
+        let largest = self.zones.values().max_by_key(|zone| zone.services_len());
+        let large = largest.filter(|zone| zone.services_len() > SMALL_SERVICES_MAX);
+        (self.lone, self.large) = (lone.cloned(), large.cloned());
     }
 
     /// Brings up to date what depends on which zones there are.
@@ -153,15 +153,19 @@ impl Snapshot {
     /// The zone whose apex is `wire`, a name in lower case.
     #[inline]
     pub fn zone(&self, wire: &[u8]) -> Option<&ZoneView> {
-        match &self.lone {
-            Some(lone) => (lone.apex() == wire).then_some(lone),
-            None => self.zones.get(wire).map(|view| &**view),
-        }
+        self.zones.get(wire).map(|view| &**view)
     }
 
-    /// Whether its services are more than the caches hold.
-    pub fn is_large(&self) -> bool {
-        self.services > SMALL_SERVICES_MAX
+    /// The only zone, if there is no other.
+    #[inline]
+    pub fn lone(&self) -> Option<&ZoneView> {
+        self.lone.as_deref()
+    }
+
+    /// The zone of the most services, if they are more than the caches hold.
+    #[inline]
+    pub fn large(&self) -> Option<&ZoneView> {
+        self.large.as_deref()
     }
 
     /// Bit n: a zone of n labels exists, n being at most `labels`; no other suffix need be looked up.

@@ -6,6 +6,7 @@
 //! branches, of which there is one for some hundred services, stay in the caches. A change copies a page and the
 //! branches above it. Nothing is locked or allocated for a reader.
 
+use std::fmt;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -32,10 +33,16 @@ enum Node {
 
 /// Services by label.
 #[derive(Clone)]
-pub(super) struct Table {
+pub struct Table {
     root: Node,
     len: usize,
     seeds: foldhash::fast::RandomState,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 impl Default for Table {
@@ -84,7 +91,7 @@ fn matching(marks: u64, mark: u64) -> u64 {
 
 impl Table {
     /// Of services whose labels differ, filled whole.
-    pub(super) fn of(services: impl Iterator<Item = Laid>) -> Self {
+    pub fn of(services: impl Iterator<Item = Laid>) -> Self {
         let mut table = Self::default();
         let mut items: Vec<Hashed> = services
             .map(|service| (table.hash(service.view().label()), service))
@@ -96,13 +103,18 @@ impl Table {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// The hash by which a label is found.
     #[inline]
-    pub(super) fn hash(&self, label: &[u8]) -> u64 {
+    pub fn hash(&self, label: &[u8]) -> u64 {
         self.seeds.hash_one(label)
     }
 
@@ -120,7 +132,7 @@ impl Table {
 
     /// The service of that label, whose hash is `hash`.
     #[inline]
-    pub(super) fn find(&self, hash: u64, label: &[u8]) -> Option<&Laid> {
+    pub fn find(&self, hash: u64, label: &[u8]) -> Option<&Laid> {
         let page = self.page(hash);
         let services = &page.slice;
         for (half, marks) in page.header.header.into_iter().enumerate() {
@@ -139,7 +151,7 @@ impl Table {
     }
 
     /// Puts `service` in its place, and returns the one of that label that was there.
-    pub(super) fn insert(&mut self, service: Laid) -> Option<Laid> {
+    pub fn insert(&mut self, service: Laid) -> Option<Laid> {
         let hash = self.hash(service.view().label());
         let seeds = &self.seeds;
         let old = insert(&mut self.root, 0, (hash, service), &|service| {
@@ -150,7 +162,7 @@ impl Table {
     }
 
     /// Takes away the service of that label.
-    pub(super) fn remove(&mut self, label: &[u8]) -> Option<Laid> {
+    pub fn remove(&mut self, label: &[u8]) -> Option<Laid> {
         let hash = self.hash(label);
         let old = self.find(hash, label)?.clone();
         let seeds = &self.seeds;
@@ -163,13 +175,13 @@ impl Table {
 
     /// Touches the page that a hash leads to, so that it is in the caches when it is looked into.
     #[inline]
-    pub(super) fn touch_page(&self, hash: u64) -> u64 {
+    pub fn touch_page(&self, hash: u64) -> u64 {
         self.page(hash).header.header[0]
     }
 
     /// Touches the service that a hash probably leads to.
     #[inline]
-    pub(super) fn touch_service(&self, hash: u64) -> u32 {
+    pub fn touch_service(&self, hash: u64) -> u32 {
         let page = self.page(hash);
         let [low, high] = page.header.header.map(|marks| matching(marks, mark(hash)));
         let at = if low != 0 {
@@ -352,4 +364,129 @@ fn remove(node: &mut Node, depth: u32, key: (u64, &[u8]), hash_of: &dyn Fn(&Laid
     }
     let whole = children[0].clone();
     *node = whole;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::catalog::tests::fixture::*;
+
+    /// Services of these names, one instance each.
+    fn services(count: usize) -> Vec<Laid> {
+        let mut catalog = Catalog::new();
+        for number in 0..count {
+            let change = register(&format!("a.s{number}"), at("192.0.2.1").ports("main 80"));
+            catalog.state.apply(&change.into(), BEGIN).expect("a good registration");
+        }
+        let zone = &catalog.state.zones[&zone(ZONE)];
+        zone.services.values().map(|service| Laid::new(service.clone())).collect()
+    }
+
+    /// What holds of every node; how many services and pages there are below it.
+    fn check(node: &Node, depth: u32, prefix: u64, hash_of: &dyn Fn(&Laid) -> u64) -> (usize, usize) {
+        let children = match node {
+            Node::Page(page) => {
+                assert!(page.slice.len() <= PAGE_MAX || depth == DEPTH_MAX, "{}", page.slice.len());
+                let bits = BRANCH_BITS * depth;
+                let marks = page.header.header;
+                for (at, service) in page.slice.iter().enumerate() {
+                    let hash = hash_of(service);
+                    assert_eq!(hash.checked_shr(u64::BITS - bits).unwrap_or(0), prefix);
+                    if let Some(word) = marks.get(at / 8) {
+                        assert_eq!(word >> (8 * (at % 8)) & 0xff, mark(hash));
+                    }
+                }
+                return (page.slice.len(), 1);
+            }
+            Node::Branch(children) => children,
+        };
+        let (mut at, mut all) = (0, (0, 0));
+        while at < FAN_OUT {
+            let run = run(children, at);
+            assert_eq!(run.start, at, "runs are aligned");
+            assert!(run.len() < FAN_OUT, "a branch of one page is that page");
+            let below = if run.len() == 1 {
+                check(&children[at], depth + 1, prefix << BRANCH_BITS | at as u64, hash_of)
+            } else {
+                let Node::Page(page) = &children[at] else {
+                    panic!("a branch stands in one place")
+                };
+                for service in &page.slice {
+                    assert!(run.contains(&place(hash_of(service), depth)));
+                }
+                (page.slice.len(), 1)
+            };
+            all = (all.0 + below.0, all.1 + below.1);
+            at = run.end;
+        }
+        all
+    }
+
+    fn labels(table: &Table, services: &[Laid]) -> Vec<bool> {
+        let is_in = |service: &Laid| {
+            let label = service.view().label();
+            let found = table.find(table.hash(label), label);
+            assert!(found.is_none_or(|found| found.view().label() == label));
+            found.is_some()
+        };
+        services.iter().map(is_in).collect()
+    }
+
+    #[test]
+    fn it_holds_what_a_map_of_the_standard_library_holds_and_older_ones_stay() {
+        let seed = fastrand::u64(..);
+        let mut random = fastrand::Rng::with_seed(seed);
+        let services = services(700);
+        for start in [0, 10, 700] {
+            let mut table = Table::of(services[..start].iter().cloned());
+            let mut model: BTreeMap<usize, ()> = (0..start).map(|number| (number, ())).collect();
+            for phase in 0..6 {
+                let (older, held) = (table.clone(), labels(&table, &services));
+                for _ in 0..400 {
+                    let number = random.usize(..services.len());
+                    // It grows and shrinks in turns, so that pages are divided and joined.
+                    if random.u8(..10) < if phase % 2 == 0 { 8 } else { 1 } {
+                        let old = table.insert(services[number].clone());
+                        assert_eq!(old.is_some(), model.insert(number, ()).is_some(), "seed {seed}");
+                    } else {
+                        let old = table.remove(services[number].view().label());
+                        assert_eq!(old.is_some(), model.remove(&number).is_some(), "seed {seed}");
+                    }
+                }
+                let known: Vec<bool> = (0..services.len()).map(|at| model.contains_key(&at)).collect();
+                assert_eq!(labels(&table, &services), known, "seed {seed}");
+                assert_eq!(labels(&older, &services), held, "an older one stays, seed {seed}");
+                let seeds = &table.seeds;
+                let hash_of = |service: &Laid| seeds.hash_one(service.view().label());
+                let (count, pages) = check(&table.root, 0, 0, &hash_of);
+                assert_eq!((count, count), (model.len(), table.len()), "seed {seed}");
+                assert!(pages <= 4 + model.len() / 2, "{pages} pages of {}, seed {seed}", model.len());
+            }
+        }
+    }
+
+    #[test]
+    fn labels_of_one_hash_share_a_page_and_are_told_apart() {
+        const HASH: u64 = 0x0123_4567_89ab_cdef;
+        let hash_of = |_: &Laid| HASH;
+        let services = services(40);
+        let mut table = Table::default();
+        for service in &services {
+            assert!(insert(&mut table.root, 0, (HASH, service.clone()), &hash_of).is_none());
+        }
+        assert_eq!(check(&table.root, 0, 0, &hash_of).0, 40);
+        let is_in = |table: &Table, service: &Laid| {
+            let label = service.view().label();
+            table.find(HASH, label).is_some_and(|found| found.view().label() == label)
+        };
+        assert!(services.iter().all(|service| is_in(&table, service)));
+        for service in &services[..30] {
+            remove(&mut table.root, 0, (HASH, service.view().label()), &hash_of);
+            assert!(!is_in(&table, service));
+        }
+        assert!(services[30..].iter().all(|service| is_in(&table, service)));
+        assert!(table.find(!HASH, services[30].view().label()).is_none());
+    }
 }

@@ -235,3 +235,26 @@ fn a_large_service_changed_is_word_for_word_the_one_laid_out_anew() {
     }
     assert!(redrawn > 400, "seed {seed}: {redrawn} were made from the view before");
 }
+
+#[test]
+fn an_old_snapshot_is_freed_by_the_writer_when_its_last_reader_has_gone() {
+    let current = Current::new(Snapshot::default());
+    let old = Arc::downgrade(&current.snapshot());
+    let reader = current.load();
+    current.publish(Arc::default());
+    assert!(old.upgrade().is_some(), "a reader holds it");
+    drop(reader);
+    assert!(old.upgrade().is_some(), "the reader has not freed it");
+    current.sweep();
+    assert!(old.upgrade().is_none());
+
+    let (held, also) = (current.snapshot(), Arc::downgrade(&current.snapshot()));
+    let mut kept = Vec::new();
+    for _ in 0..2 * RETIRED_MAX {
+        kept.push(current.snapshot());
+        current.publish(Arc::default());
+    }
+    assert_eq!(current.retired().len(), RETIRED_MAX, "readers that never go have a bound");
+    drop((held, kept));
+    assert!(also.upgrade().is_none(), "the oldest was left to its reader");
+}
