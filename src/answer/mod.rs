@@ -5,6 +5,7 @@
 //! `docs/design/answering.md` says why it is built so.
 
 mod additional;
+mod ahead;
 mod apex;
 mod chain;
 mod discovery;
@@ -28,6 +29,7 @@ use gate::{Question, Refusal, Verdict as Gate, ede, rcode};
 use name::Folded;
 use reply::{Pointer, Reply};
 
+pub use ahead::{AHEAD_MAX, look_ahead};
 pub use order::{Noted, Scratch};
 
 /// The size that our OPT offers: no fragments on any path (RFC 9715 §3.2).

@@ -126,6 +126,7 @@ impl Thread {
             drop(tried.reply.send(answer));
         }
         self.store.tidy();
+        self.current.sweep();
     }
 
     /// Makes a request on the tentative state, whole or not at all. Leases that it renews, changed or not, are added
