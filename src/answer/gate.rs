@@ -169,7 +169,20 @@ fn plain(packet: &[u8]) -> Option<Question<'_>> {
         None
     } else {
         let (opt, options) = rest.split_first_chunk::<OPT_OCTETS>()?;
-        let [0, 0, 41, payload_high, payload_low, _, 0, flags, _, octets_high, octets_low] = *opt else {
+        let [
+            0,
+            0,
+            41,
+            payload_high,
+            payload_low,
+            _,
+            0,
+            flags,
+            _,
+            octets_high,
+            octets_low,
+        ] = *opt
+        else {
             return None;
         };
         let octets = u16::from_be_bytes([octets_high, octets_low]);

@@ -118,7 +118,9 @@ fn instance<'a>(context: Context<'a>, member: usize) -> Option<&'a Instance> {
 
 /// An instance's `key=value` strings in a TXT record.
 fn strings<'a>(context: Context<'a>, member: usize) -> impl Iterator<Item = (&'a str, &'a str)> {
-    instance(context, member).into_iter().flat_map(Instance::txt_strings)
+    instance(context, member)
+        .into_iter()
+        .flat_map(Instance::txt_strings)
 }
 
 /// Octets of those strings; 0 if there are none.

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::catalog::OnEmpty;
 use crate::catalog::limits::LABEL_OCTETS_MAX;
 use crate::view::{
-    AddressList, Addresses, Member, Numbers, PortView, Row, Selection, ServiceView, Standing, Weights, ZoneView,
+    AddressList, Addresses, Member, Numbers, PortView, Row, Selection, ServiceView, Standing, Weights,
+    ZoneView,
 };
 
 use super::order::{Bounds, Choice, Scratch, arrange};
@@ -99,7 +100,12 @@ impl Family {
             }
             Self::V6 => {
                 let head = (types::AAAA, ttl);
-                reply.fixed_record::<16, { RECORD_HEAD_OCTETS + 16 }>(section, owner, head, service.v6(number))
+                reply.fixed_record::<16, { RECORD_HEAD_OCTETS + 16 }>(
+                    section,
+                    owner,
+                    head,
+                    service.v6(number),
+                )
             }
         }
     }
@@ -281,7 +287,12 @@ impl Choice for ServiceChoice<'_> {
 }
 
 /// Answers SRV with the numbers in `entries`, and the targets' addresses in Additional.
-pub(super) fn services(context: Context<'_>, entries: Numbers<'_>, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+pub(super) fn services(
+    context: Context<'_>,
+    entries: Numbers<'_>,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
     if entries.is_empty() {
         return;
     }
@@ -304,10 +315,11 @@ pub(super) fn services(context: Context<'_>, entries: Numbers<'_>, reply: &mut R
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
         let member = service.member_at(usize::from(port.member));
-        let (data, name) = match service_record_named(context, Section::Answer, ttl, (&port, &member), name_at, reply) {
-            Some(written) => written,
-            None => break,
-        };
+        let (data, name) =
+            match service_record_named(context, Section::Answer, ttl, (&port, &member), name_at, reply) {
+                Some(written) => written,
+                None => break,
+            };
         name_at = Some(name);
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]

@@ -36,7 +36,10 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     let own = lists.selection(everyone);
     let known = Protocol::ALL.map(|protocol| draft.names.iter().any(|name| name.protocol == protocol));
     let mut protocols: Vec<(Protocol, Services)> = Vec::new();
-    for protocol in Protocol::ALL.into_iter().filter(|protocol| known[*protocol as usize]) {
+    for protocol in Protocol::ALL
+        .into_iter()
+        .filter(|protocol| known[*protocol as usize])
+    {
         let services = if known.iter().filter(|known| **known).count() == 1 && lists.all_have_ports() {
             own.services
         } else {
@@ -44,7 +47,9 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
         };
         protocols.push((protocol, services));
     }
-    let mut flags = protocols.iter().fold(0, |flags, (protocol, _)| flags | 1 << *protocol as u8);
+    let mut flags = protocols
+        .iter()
+        .fold(0, |flags, (protocol, _)| flags | 1 << *protocol as u8);
     let mut only_protocol = None;
     if let [(protocol, services)] = protocols[..]
         && services == own.services
@@ -70,7 +75,11 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
             }
         })
         .collect();
-    let Lists { words: list_words, first, .. } = lists;
+    let Lists {
+        words: list_words,
+        first,
+        ..
+    } = lists;
     for (family, _) in first.iter().enumerate().filter(|(_, first)| first.is_some()) {
         flags |= SHARED << family;
     }
@@ -397,7 +406,8 @@ impl<'a> Lists<'a> {
         }
         let (mut pairs, mut pair_members) = (Vec::new(), Vec::new());
         let room = || Vec::with_capacity(members.len());
-        let (mut entries, mut holders, mut weights): (Vec<u32>, Vec<u32>, Vec<u32>) = (room(), room(), room());
+        let (mut entries, mut holders, mut weights): (Vec<u32>, Vec<u32>, Vec<u32>) =
+            (room(), room(), room());
         let mut places: Numbered<u32> = Numbered::new();
         for (number, member) in lowest() {
             for address in of(member).0..of(member).1 {

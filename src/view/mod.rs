@@ -189,14 +189,7 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
         let chunks: Vec<_> = services.chunks(services.len().div_ceil(threads)).collect();
         let running: Vec<_> = chunks
             .into_iter()
-            .map(|chunk| {
-                scope.spawn(|| {
-                    chunk
-                        .iter()
-                        .map(|service| Laid::new(service.clone()))
-                        .collect()
-                })
-            })
+            .map(|chunk| scope.spawn(|| chunk.iter().map(|service| Laid::new(service.clone())).collect()))
             .collect();
         running
             .into_iter()

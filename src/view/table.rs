@@ -41,7 +41,9 @@ pub struct Table {
 
 impl fmt::Debug for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Table")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }
 
@@ -147,7 +149,10 @@ impl Table {
                 matches &= matches - 1;
             }
         }
-        services.get(PAGE_MAX..)?.iter().find(|service| service.view().label() == label)
+        services
+            .get(PAGE_MAX..)?
+            .iter()
+            .find(|service| service.view().label() == label)
     }
 
     /// Puts `service` in its place, and returns the one of that label that was there.
@@ -191,7 +196,9 @@ impl Table {
         } else {
             return 0;
         };
-        page.slice.get(at as usize).map_or(0, |service| touch(service.view()))
+        page.slice
+            .get(at as usize)
+            .map_or(0, |service| touch(service.view()))
     }
 }
 
@@ -311,9 +318,11 @@ fn with(
         Some(word) => word >> (8 * (at % 8)) & 0xff == mark(hash),
         None => true,
     };
-    let old = page.slice.iter().enumerate().position(|(at, other)| {
-        has_mark(at) && other.view().label() == service.view().label()
-    });
+    let old = page
+        .slice
+        .iter()
+        .enumerate()
+        .position(|(at, other)| has_mark(at) && other.view().label() == service.view().label());
     let mut items = items(page, page.slice.len() >= PAGE_MAX, hash_of);
     let old = match old {
         Some(at) => Some(std::mem::replace(&mut items[at], (hash, service)).1),
@@ -378,17 +387,27 @@ mod tests {
         let mut catalog = Catalog::new();
         for number in 0..count {
             let change = register(&format!("a.s{number}"), at("192.0.2.1").ports("main 80"));
-            catalog.state.apply(&change.into(), BEGIN).expect("a good registration");
+            catalog
+                .state
+                .apply(&change.into(), BEGIN)
+                .expect("a good registration");
         }
         let zone = &catalog.state.zones[&zone(ZONE)];
-        zone.services.values().map(|service| Laid::new(service.clone())).collect()
+        zone.services
+            .values()
+            .map(|service| Laid::new(service.clone()))
+            .collect()
     }
 
     /// What holds of every node; how many services and pages there are below it.
     fn check(node: &Node, depth: u32, prefix: u64, hash_of: &dyn Fn(&Laid) -> u64) -> (usize, usize) {
         let children = match node {
             Node::Page(page) => {
-                assert!(page.slice.len() <= PAGE_MAX || depth == DEPTH_MAX, "{}", page.slice.len());
+                assert!(
+                    page.slice.len() <= PAGE_MAX || depth == DEPTH_MAX,
+                    "{}",
+                    page.slice.len()
+                );
                 let bits = BRANCH_BITS * depth;
                 let marks = page.header.header;
                 for (at, service) in page.slice.iter().enumerate() {
@@ -408,7 +427,12 @@ mod tests {
             assert_eq!(run.start, at, "runs are aligned");
             assert!(run.len() < FAN_OUT, "a branch of one page is that page");
             let below = if run.len() == 1 {
-                check(&children[at], depth + 1, prefix << BRANCH_BITS | at as u64, hash_of)
+                check(
+                    &children[at],
+                    depth + 1,
+                    prefix << BRANCH_BITS | at as u64,
+                    hash_of,
+                )
             } else {
                 let Node::Page(page) = &children[at] else {
                     panic!("a branch stands in one place")
@@ -462,7 +486,11 @@ mod tests {
                 let hash_of = |service: &Laid| seeds.hash_one(service.view().label());
                 let (count, pages) = check(&table.root, 0, 0, &hash_of);
                 assert_eq!((count, count), (model.len(), table.len()), "seed {seed}");
-                assert!(pages <= 4 + model.len() / 2, "{pages} pages of {}, seed {seed}", model.len());
+                assert!(
+                    pages <= 4 + model.len() / 2,
+                    "{pages} pages of {}, seed {seed}",
+                    model.len()
+                );
             }
         }
     }
@@ -479,7 +507,9 @@ mod tests {
         assert_eq!(check(&table.root, 0, 0, &hash_of).0, 40);
         let is_in = |table: &Table, service: &Laid| {
             let label = service.view().label();
-            table.find(HASH, label).is_some_and(|found| found.view().label() == label)
+            table
+                .find(HASH, label)
+                .is_some_and(|found| found.view().label() == label)
         };
         assert!(services.iter().all(|service| is_in(&table, service)));
         for service in &services[..30] {
