@@ -51,7 +51,13 @@ impl<'s> Desk<'s> {
 
     #[inline]
     fn ask(&mut self, question: &[u8], rcode: u8, answers: u8) {
-        let outcome = answer(self.snapshot, question, &self.asked, &mut self.scratch, &mut self.out);
+        let outcome = answer(
+            self.snapshot,
+            question,
+            &self.asked,
+            &mut self.scratch,
+            &mut self.out,
+        );
         assert!(matches!(outcome, Outcome::Reply(_)));
         // Every answer is looked at: a bench of refusals would be fast, too.
         assert_eq!((self.out[3] & 15, self.out[7]), (rcode, answers));
@@ -132,7 +138,10 @@ fn main() {
         match count::count(COUNTED, "answer", "measured_questions") {
             Some(counts) => counts.iter().for_each(|counted| {
                 let each = counted.instructions / COUNTED_QUESTIONS as u64;
-                println!("{each:>6} instructions  {} services  {}", counted.transport, counted.name);
+                println!(
+                    "{each:>6} instructions  {} services  {}",
+                    counted.transport, counted.name
+                );
             }),
             None => println!("SKIPPED: valgrind is not there, so no instructions were counted"),
         }

@@ -22,14 +22,25 @@ const ROUNDS: usize = 101;
 const COUNTED: &str = "--counted";
 
 fn main() {
-    let asked: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let sizes = || asked.iter().filter_map(|word| word.parse().ok()).collect::<Vec<usize>>();
+    let asked: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| word != "--bench")
+        .collect();
+    let sizes = || {
+        asked
+            .iter()
+            .filter_map(|word| word.parse().ok())
+            .collect::<Vec<usize>>()
+    };
     match asked.first().map(String::as_str) {
         Some(COUNTED) => large::changes(1, true),
         Some("counts") => match count::count(COUNTED, "large", "measured_change") {
             Some(counts) => counts.iter().for_each(|counted| {
                 let thousands = counted.instructions / 1000;
-                println!("{thousands:>6} thousand instructions  {} {}", counted.transport, counted.name);
+                println!(
+                    "{thousands:>6} thousand instructions  {} {}",
+                    counted.transport, counted.name
+                );
             }),
             None => println!("SKIPPED: valgrind is not there, so no instructions were counted"),
         },

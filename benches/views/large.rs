@@ -97,11 +97,26 @@ pub(crate) fn changes(rounds: usize, is_counted: bool) {
         for (what, change) in [
             ("warning", report(Status::Warning)),
             ("critical", report(Status::Critical)),
-            ("new address", Change::Register { key: key("large-7"), registration: elsewhere }),
-            ("new instance", Change::Register { key: key("new"), registration: new }),
+            (
+                "new address",
+                Change::Register {
+                    key: key("large-7"),
+                    registration: elsewhere,
+                },
+            ),
+            (
+                "new instance",
+                Change::Register {
+                    key: key("new"),
+                    registration: new,
+                },
+            ),
             (
                 "removal",
-                Change::Deregister { key: key("large-7"), absent_is_fine: false },
+                Change::Deregister {
+                    key: key("large-7"),
+                    absent_is_fine: false,
+                },
             ),
         ] {
             let mut state = snapshot.state.clone();

@@ -7,13 +7,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::median;
+use crate::support;
 use arc_swap::ArcSwap;
 use callsign::view::{Laid, Table};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use imbl::shared_ptr::DefaultSharedPtr;
-use crate::median;
-use crate::support;
 
 const LOOKUPS: usize = 262_144;
 const CHANGES: usize = 512;
@@ -113,7 +113,11 @@ impl Held for PagesAhead {
             }
             let hashes = &hashes[..batch.len()];
             black_box(hashes.iter().fold(0, |sum, hash| sum ^ table.touch_page(*hash)));
-            black_box(hashes.iter().fold(0, |sum, hash| sum ^ table.touch_service(*hash)));
+            black_box(
+                hashes
+                    .iter()
+                    .fold(0, |sum, hash| sum ^ table.touch_service(*hash)),
+            );
             for (hash, label) in hashes.iter().zip(batch) {
                 sum ^= table.find(*hash, label).map_or(0, read);
             }
@@ -135,7 +139,10 @@ impl Held for Tree {
     }
 
     fn find(&self, label: &[u8]) -> u32 {
-        self.0.load().get_key_value(label).map_or(0, |(slot, ())| read(&slot.0))
+        self.0
+            .load()
+            .get_key_value(label)
+            .map_or(0, |(slot, ())| read(&slot.0))
     }
 
     fn replace(&mut self, service: Laid) {
@@ -170,7 +177,9 @@ impl Held for Concurrent {
 
     fn find_all(&self, labels: &[Vec<u8>]) -> u32 {
         let map = self.0.pin();
-        labels.iter().fold(0, |sum, label| sum ^ map.get(&label[..]).map_or(0, read))
+        labels
+            .iter()
+            .fold(0, |sum, label| sum ^ map.get(&label[..]).map_or(0, read))
     }
 }
 
@@ -217,7 +226,9 @@ impl Held for Shards {
     fn find(&self, label: &[u8]) -> u32 {
         let hash = self.seeds.hash_one(label);
         let shard = self.shards[shard_of(hash, self.shards.len())].load();
-        shard.find(hash, |service| service.view().label() == label).map_or(0, read)
+        shard
+            .find(hash, |service| service.view().label() == label)
+            .map_or(0, read)
     }
 
     fn replace(&mut self, service: Laid) {
@@ -254,7 +265,8 @@ impl Bodies {
     fn place(&self, hash: u64, label: &[u8]) -> Option<usize> {
         let body = |place: usize| -> &[u8] { bytemuck::cast_slice(self.at(place)) };
         let mut places = (0..self.marks.len()).filter(|place| self.marks[*place] == hash as u8);
-        places.find(|place| body(*place)[1..].starts_with(label) && usize::from(body(*place)[0]) == label.len())
+        places
+            .find(|place| body(*place)[1..].starts_with(label) && usize::from(body(*place)[0]) == label.len())
     }
 }
 
@@ -348,7 +360,11 @@ fn measure<H: Held>(services: &[Laid], hits: &[Vec<u8>], misses: &[Vec<u8>], cha
         }
         figures.change.push(each(begin, changed.len()));
     }
-    assert!(hits.iter().all(|label| held.find(label) != 0), "{} lost one", H::NAME);
+    assert!(
+        hits.iter().all(|label| held.find(label) != 0),
+        "{} lost one",
+        H::NAME
+    );
     println!(
         "| {} | {} | {} | {:.0} ns | {:.0} ns | {:.0} ns | {} |",
         3 * services.len(),
@@ -363,14 +379,19 @@ fn measure<H: Held>(services: &[Laid], hits: &[Vec<u8>], misses: &[Vec<u8>], cha
 
 /// Prints a row for each way and size.
 pub(crate) fn compare(sizes: &[usize]) {
-    println!("| instances | way | services | hit | miss | change | octets a service beside the services' own |");
+    println!(
+        "| instances | way | services | hit | miss | change | octets a service beside the services' own |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for instances in sizes {
         let count = instances / 3;
         let services: Vec<Laid> = {
             let state = support::catalog(count);
             let zone = state.zones.values().next().expect("a zone");
-            zone.services.values().map(|service| Laid::new(service.clone())).collect()
+            zone.services
+                .values()
+                .map(|service| Laid::new(service.clone()))
+                .collect()
         };
         let mut random = fastrand::Rng::with_seed(1);
         let mut labels = |name: &str| -> Vec<Vec<u8>> {

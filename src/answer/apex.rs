@@ -58,7 +58,8 @@ impl Apex<'_> {
         // MNAME ns.<zone>, RNAME hostmaster.<zone>: names in SOA may be compressed (RFC 1035 §3.3.13).
         let [high, low] = owner.octets();
         let names = [
-            2, b'n', b's', high, low, 10, b'h', b'o', b's', b't', b'm', b'a', b's', b't', b'e', b'r', high, low,
+            2, b'n', b's', high, low, 10, b'h', b'o', b's', b't', b'm', b'a', b's', b't', b'e', b'r', high,
+            low,
         ];
         let mut data = [0; USUAL_OCTETS];
         data[..names.len()].copy_from_slice(&names);

@@ -45,7 +45,9 @@ pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded, qtype: u16) -> Opt
     let longest = longest(snapshot, name, name.labels())?;
     if qtype == types::DS && longest.labels() == name.labels() {
         let above = longest.labels().checked_sub(1);
-        return above.and_then(|labels| self::longest(snapshot, name, labels)).or(Some(longest));
+        return above
+            .and_then(|labels| self::longest(snapshot, name, labels))
+            .or(Some(longest));
     }
     Some(longest)
 }

@@ -5,8 +5,9 @@ use crate::catalog::limits::PORTS_MAX;
 use crate::view::{Numbers, PortView, TypePorts};
 
 use super::order::Scratch;
-use super::records::{Context, Family, SRV_FIXED_OCTETS, additional, service_record, services};
+use super::records::{Context, Family, additional};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
+use super::services::{SRV_FIXED_OCTETS, service_record, services};
 
 /// Answers SRV of a host name: its answered ports, whatever its selections do.
 pub(super) fn host_services(
@@ -118,7 +119,9 @@ fn instance<'a>(context: Context<'a>, member: usize) -> Option<&'a Instance> {
 
 /// An instance's `key=value` strings in a TXT record.
 fn strings<'a>(context: Context<'a>, member: usize) -> impl Iterator<Item = (&'a str, &'a str)> {
-    instance(context, member).into_iter().flat_map(Instance::txt_strings)
+    instance(context, member)
+        .into_iter()
+        .flat_map(Instance::txt_strings)
 }
 
 /// Octets of those strings; 0 if there are none.

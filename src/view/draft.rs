@@ -71,7 +71,11 @@ impl<K: Clone + Eq + Hash> Numbered<K> {
 
     pub(super) fn number(&mut self, key: K) -> u32 {
         // Instances are alike: what one bears after another, the next bears after it as well.
-        let next = if self.last + 1 < self.keys.len() { self.last + 1 } else { 0 };
+        let next = if self.last + 1 < self.keys.len() {
+            self.last + 1
+        } else {
+            0
+        };
         let known = if self.keys.get(next) == Some(&key) {
             Some(next)
         } else if self.keys.len() <= Self::SCAN_MAX {
@@ -133,7 +137,11 @@ impl Draft {
     }
 
     /// Appends a member; `name` gives the number of a port's name.
-    pub(super) fn push<'i>(&mut self, instance: &'i Instance, mut name: impl FnMut(&'i str, Protocol) -> u32) {
+    pub(super) fn push<'i>(
+        &mut self,
+        instance: &'i Instance,
+        mut name: impl FnMut(&'i str, Protocol) -> u32,
+    ) {
         let number = self.members.len() as u16;
         for address in &instance.addresses {
             match address {

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-
 /// Whether a selection has an answerable instance, and if not, whether it has one for `on_empty: all`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Standing {
@@ -187,7 +186,11 @@ impl Addresses {
             numbers @ Numbers::From(..) => AddressList {
                 numbers,
                 members: None,
-                weights: if weighted { Weights::OfMembers } else { Weights::Equal },
+                weights: if weighted {
+                    Weights::OfMembers
+                } else {
+                    Weights::Equal
+                },
             },
             numbers => {
                 let rest = &lists[row.start as usize + row.len()..];

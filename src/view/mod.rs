@@ -8,6 +8,7 @@ mod discovery;
 mod draft;
 mod encode;
 mod list;
+mod lists;
 mod ordered;
 mod packed;
 mod redraft;
@@ -189,14 +190,7 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
         let chunks: Vec<_> = services.chunks(services.len().div_ceil(threads)).collect();
         let running: Vec<_> = chunks
             .into_iter()
-            .map(|chunk| {
-                scope.spawn(|| {
-                    chunk
-                        .iter()
-                        .map(|service| Laid::new(service.clone()))
-                        .collect()
-                })
-            })
+            .map(|chunk| scope.spawn(|| chunk.iter().map(|service| Laid::new(service.clone())).collect()))
             .collect();
         running
             .into_iter()

@@ -170,7 +170,9 @@ impl TagRow {
         let [v6, v6_len] = self.selection.v6.pack();
         let [ports, ports_len] = self.selection.services.pack();
         let len = u32::from(self.len);
-        [self.start, len, bearers, count, v4, v4_len, v6, v6_len, ports, ports_len]
+        [
+            self.start, len, bearers, count, v4, v4_len, v6, v6_len, ports, ports_len,
+        ]
     }
 
     pub(super) fn unpack(words: &[u32]) -> Self {
@@ -207,7 +209,8 @@ mod tests {
     fn the_largest_member_and_port_come_back_as_they_were() {
         for largest in [false, true] {
             let most = |value: usize| if largest { value } else { 0 };
-            let range = |each: usize| most((INSTANCES_MAX - 1) * each) as u32..most(INSTANCES_MAX * each) as u32;
+            let range =
+                |each: usize| most((INSTANCES_MAX - 1) * each) as u32..most(INSTANCES_MAX * each) as u32;
             let member = Member {
                 priority: most(0xffff) as u16,
                 weight: most(0xfffe) as u16,

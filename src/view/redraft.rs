@@ -99,7 +99,9 @@ impl Draft {
         while at < count || joining.peek().is_some() {
             while let Some((_, _, _, place)) = joining.next_if(|(before, ..)| *before == at) {
                 joined.push((*place, draft.members.len() as u32));
-                draft.push(&service.instances[*place], |name, protocol| names.number(name, protocol));
+                draft.push(&service.instances[*place], |name, protocol| {
+                    names.number(name, protocol)
+                });
             }
             if leaving.next_if(|leaves| *leaves as usize == at).is_some() {
                 at += 1;
@@ -155,8 +157,11 @@ impl Draft {
         ];
         let moved = (self.members.len() as u32).wrapping_sub(from as u32);
         let range = |start: u32, end: u32| start..end;
-        self.v4
-            .extend_from_slice(words(place(before.v4_start() as u32, 1, range(first.v4.start, last.v4.end))));
+        self.v4.extend_from_slice(words(place(
+            before.v4_start() as u32,
+            1,
+            range(first.v4.start, last.v4.end),
+        )));
         let (v6, _) = words(place(sections.v6, 4, range(first.v6.start, last.v6.end))).as_chunks::<4>();
         self.v6.extend_from_slice(v6);
         self.ids
@@ -166,15 +171,16 @@ impl Draft {
             PORT_WORDS,
             range(first.ports.start, last.ports.end),
         ));
-        self.ports.extend(ports.as_chunks::<PORT_WORDS>().0.iter().map(|words| {
-            let port = PortView::unpack(words);
-            let moved = PortView {
-                member: u32::from(port.member).wrapping_add(moved) as u16,
-                name: names.moved(port.name),
-                ..port
-            };
-            moved.pack()
-        }));
+        self.ports
+            .extend(ports.as_chunks::<PORT_WORDS>().0.iter().map(|words| {
+                let port = PortView::unpack(words);
+                let moved = PortView {
+                    member: u32::from(port.member).wrapping_add(moved) as u16,
+                    name: names.moved(port.name),
+                    ..port
+                };
+                moved.pack()
+            }));
         let members = words(place(
             sections.members,
             MEMBER_WORDS,
@@ -233,13 +239,21 @@ impl Draft {
         // Of the members that joined, and of names without a bearer.
         let mut new: Vec<(Vec<u8>, u32)> = Vec::new();
         for (place, number) in joined {
-            let labels = service.instances[*place].tags.iter().filter_map(|tag| tag.label());
+            let labels = service.instances[*place]
+                .tags
+                .iter()
+                .filter_map(|tag| tag.label());
             new.extend(labels.map(|label| (label.as_str().as_bytes().to_vec(), *number)));
         }
-        new.extend(service.lingering.iter().filter_map(|lingering| match &lingering.name {
-            KnownName::Tag(label) => Some((label.as_str().as_bytes().to_vec(), GONE)),
-            _ => None,
-        }));
+        new.extend(
+            service
+                .lingering
+                .iter()
+                .filter_map(|lingering| match &lingering.name {
+                    KnownName::Tag(label) => Some((label.as_str().as_bytes().to_vec(), GONE)),
+                    _ => None,
+                }),
+        );
         new.sort_unstable();
         // Two tags may differ in case alone.
         new.dedup();
@@ -335,10 +349,15 @@ impl<'a> Names<'a> {
             let ports = service.instances[*place].ports.iter();
             others.extend(ports.map(|port| (port.name.as_str().as_bytes(), port.protocol)));
         }
-        others.extend(service.lingering.iter().filter_map(|lingering| match &lingering.name {
-            KnownName::Port(name, protocol) => Some((name.as_str().as_bytes(), *protocol)),
-            _ => None,
-        }));
+        others.extend(
+            service
+                .lingering
+                .iter()
+                .filter_map(|lingering| match &lingering.name {
+                    KnownName::Port(name, protocol) => Some((name.as_str().as_bytes(), *protocol)),
+                    _ => None,
+                }),
+        );
         others.sort_unstable();
         others.dedup();
         let text = before.text();

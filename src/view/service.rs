@@ -216,7 +216,10 @@ impl<'a> ServiceView<'a> {
         let ends = |member: usize| [self.member_at(member).v4.end, self.member_at(member).v6.end][family];
         // Where each has one, as most do, the address of that number.
         let guess = address as usize;
-        if guess < self.members_len() && ends(guess) == address + 1 && (guess == 0 || ends(guess - 1) == address) {
+        if guess < self.members_len()
+            && ends(guess) == address + 1
+            && (guess == 0 || ends(guess - 1) == address)
+        {
             return guess;
         }
         let (mut low, mut high) = (0, self.members_len());
@@ -260,7 +263,9 @@ impl<'a> ServiceView<'a> {
 
     /// The numbers of the members in the order of their ids.
     pub(super) fn sorted(self) -> &'a [u32] {
-        let Sections { sorted, protocols, .. } = self.head.sections;
+        let Sections {
+            sorted, protocols, ..
+        } = self.head.sections;
         &self.words[sorted as usize..protocols as usize]
     }
 
@@ -361,7 +366,10 @@ impl<'a> ServiceView<'a> {
     /// The port of a member that has this name (its number among the names), with its number. A member's ports stand
     /// in the order of their names, and so do the names.
     pub fn port_of(self, member: usize, name: u32) -> Option<(u32, PortView)> {
-        let Range { start: mut low, end: mut high } = self.member_at(member).ports;
+        let Range {
+            start: mut low,
+            end: mut high,
+        } = self.member_at(member).ports;
         while low < high {
             let middle = low + (high - low) / 2;
             let found = self.port_at(middle);

@@ -26,8 +26,15 @@ fn equal_addresses_are_kept_once_below_and_above_the_scan() {
         let list = view.each_once(view.own().v4);
         let addresses: std::collections::BTreeSet<_> =
             list.numbers.iter().map(|number| view.v4(number)).collect();
-        assert_eq!((list.numbers.len(), addresses.len()), (count + 1, count + 1), "{count}");
-        assert!(list.members.is_none_or(|members| members.len() == list.numbers.len()));
+        assert_eq!(
+            (list.numbers.len(), addresses.len()),
+            (count + 1, count + 1),
+            "{count}"
+        );
+        assert!(
+            list.members
+                .is_none_or(|members| members.len() == list.numbers.len())
+        );
         let v6 = view.each_once(view.own().v6).numbers;
         assert_eq!(v6.len(), count.min(3), "{count}");
     }
@@ -65,7 +72,13 @@ fn a_change_leaves_other_services_and_older_snapshots_as_they_were() {
     let after = before.after(catalog.state.clone(), catalog.records[done..].iter());
     let apex = zone(ZONE).to_wire();
     let service = |snapshot: &Snapshot, label: &[u8]| -> *const u32 {
-        snapshot.zone(&apex).unwrap().service(label).unwrap().words.as_ptr()
+        snapshot
+            .zone(&apex)
+            .unwrap()
+            .service(label)
+            .unwrap()
+            .words
+            .as_ptr()
     };
     assert_eq!(service(&before, b"api"), service(&after, b"api"), "shared");
     assert_ne!(service(&before, b"web"), service(&after, b"web"));
@@ -160,7 +173,14 @@ fn assert_same(one: &Laid, two: &Laid, context: &str) {
     let head = |view: ServiceView<'_>| {
         let head = view.head;
         let settings = (head.ttl, head.answer_limit, head.on_empty, head.label_octets);
-        (head.own, head.sections, settings, head.only_protocol, head.flags, head.browsed)
+        (
+            head.own,
+            head.sections,
+            settings,
+            head.only_protocol,
+            head.flags,
+            head.browsed,
+        )
     };
     assert_eq!(head(one), head(two), "{context}");
     assert!(Arc::ptr_eq(one.service(), two.service()), "{context}");
@@ -203,7 +223,13 @@ fn a_change(random: &mut fastrand::Rng, instances: u32) -> Change {
             };
             let tier = if random.u8(..16) == 0 { 1 } else { 0 };
             let weight = if random.u8(..16) == 0 { 5 } else { 1 };
-            register(&name, at(&addresses.join(" ")).ports(&ports.join(",")).tags(&tags).tier(tier, weight))
+            register(
+                &name,
+                at(&addresses.join(" "))
+                    .ports(&ports.join(","))
+                    .tags(&tags)
+                    .tier(tier, weight),
+            )
         }
     }
 }
@@ -229,11 +255,18 @@ fn a_large_service_changed_is_word_for_word_the_one_laid_out_anew() {
             let service = Arc::new(catalog.service("web").clone());
             redrawn += usize::from(Draft::after(before.view(), &service).is_some());
             let after = Laid::after(before.view(), service.clone());
-            assert_same(&after, &Laid::new(service), &format!("seed {seed}, round {round}, step {step}"));
+            assert_same(
+                &after,
+                &Laid::new(service),
+                &format!("seed {seed}, round {round}, step {step}"),
+            );
             before = after;
         }
     }
-    assert!(redrawn > 400, "seed {seed}: {redrawn} were made from the view before");
+    assert!(
+        redrawn > 400,
+        "seed {seed}: {redrawn} were made from the view before"
+    );
 }
 
 #[test]
@@ -254,7 +287,11 @@ fn an_old_snapshot_is_freed_by_the_writer_when_its_last_reader_has_gone() {
         kept.push(current.snapshot());
         current.publish(Arc::default());
     }
-    assert_eq!(current.retired().len(), RETIRED_MAX, "readers that never go have a bound");
+    assert_eq!(
+        current.retired().len(),
+        RETIRED_MAX,
+        "readers that never go have a bound"
+    );
     drop((held, kept));
     assert!(also.upgrade().is_none(), "the oldest was left to its reader");
 }

@@ -85,7 +85,11 @@ fn web() -> Query {
 /// The verdict in one line: for a refusal what its octets say, read by somebody else's decoder.
 fn said(packet: &[u8]) -> String {
     let verdict = judge(packet, Transport::Udp);
-    assert_eq!(verdict, judge_any(packet, Transport::Udp), "the short way and the long one");
+    assert_eq!(
+        verdict,
+        judge_any(packet, Transport::Udp),
+        "the short way and the long one"
+    );
     let refusal = match verdict {
         Verdict::Drop => return "drop".into(),
         Verdict::Slow => return "slow".into(),

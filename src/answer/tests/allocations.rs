@@ -181,7 +181,9 @@ fn no_refusal_allocates() {
     };
     let mut outcomes = std::collections::BTreeMap::new();
     for edns in [None, Some(1232)] {
-        let mut packets: Vec<Vec<u8>> = (0..16).map(|opcode| altered(edns, &|p| p[2] |= opcode << 3)).collect();
+        let mut packets: Vec<Vec<u8>> = (0..16)
+            .map(|opcode| altered(edns, &|p| p[2] |= opcode << 3))
+            .collect();
         packets.extend((0..web(edns).len()).map(|octets| web(edns)[..octets].to_vec()));
         packets.extend([
             altered(edns, &|p| p[2] |= 0x80),
@@ -224,7 +226,11 @@ fn no_refusal_allocates() {
     }
     // Of BADVERS the lower bits are 0.
     let kinds: Vec<i32> = outcomes.into_keys().collect();
-    assert_eq!(kinds, [-2, -1, 0, 1, 4, 5, 9], "slow, dropped, and each response code of the gate");
+    assert_eq!(
+        kinds,
+        [-2, -1, 0, 1, 4, 5, 9],
+        "slow, dropped, and each response code of the gate"
+    );
 }
 
 #[test]
@@ -277,7 +283,12 @@ fn looking_ahead_allocates_nothing_and_alters_no_answer() {
         let before: Vec<_> = batch.iter().map(|packet| reply(packet)).collect();
         let count = counted(|| look_ahead(&snapshot, batch.iter().map(|packet| &packet[..])));
         assert_eq!(count, 0);
-        assert!(batch.iter().zip(before).all(|(packet, before)| reply(packet) == before));
+        assert!(
+            batch
+                .iter()
+                .zip(before)
+                .all(|(packet, before)| reply(packet) == before)
+        );
     }
 }
 
