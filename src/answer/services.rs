@@ -96,11 +96,8 @@ pub(super) fn services(
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
         let member = service.member_at(usize::from(port.member));
-        let (data, name) =
-            match service_record_named(context, Section::Answer, ttl, (&port, &member), name_at, reply) {
-                Some(written) => written,
-                None => break,
-            };
+        let written = service_record_named(context, Section::Answer, ttl, (&port, &member), name_at, reply);
+        let Some((data, name)) = written else { break };
         name_at = Some(name);
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]

@@ -28,7 +28,7 @@ type Marks = [u64; 2];
 #[derive(Clone)]
 enum Node {
     Page(ThinArc<Marks, Laid>),
-    Branch(Arc<[Node; FAN_OUT]>),
+    Branch(Arc<[Self; FAN_OUT]>),
 }
 
 /// Services by label.
