@@ -49,7 +49,7 @@ impl Selector<'_> {
         }
         let available = match rule {
             Rule::Answerable => instance.is_answerable(),
-            Rule::FailOpen => instance.drain.is_none(),
+            Rule::FailOpen => instance.drain().is_none(),
         };
         available
             && match self.of {
@@ -78,7 +78,7 @@ impl Of<'_> {
         instance.ports.iter().filter(move |port| {
             wanted(port)
                 && (!main_alone || port.name.is_main())
-                && (rule == Rule::FailOpen || port.status() != Status::Critical)
+                && (rule == Rule::FailOpen || instance.status_of(port) != Status::Critical)
         })
     }
 }
@@ -205,7 +205,7 @@ fn selections_differ(old: &Service, new: &Service, on_empty: OnEmpty) -> bool {
     for (old, new) in changed(old, new).filter(|(old, new)| !counts_alike(old, new)) {
         any = true;
         for instance in [old, new] {
-            tags.extend(instance.tags.iter().filter_map(Tag::label));
+            tags.extend(instance.tags().iter().filter_map(Tag::label));
             ports.extend(instance.ports.iter().map(|port| (&port.name, port.protocol)));
         }
     }
@@ -233,20 +233,20 @@ fn selections_differ(old: &Service, new: &Service, on_empty: OnEmpty) -> bool {
 /// of health, for a lease, for `meta`.
 fn counts_alike(old: &Instance, new: &Instance) -> bool {
     let ports = |instance: &Instance| {
-        let critical = |port: &Port| port.status() == Status::Critical;
+        let critical = |port: &Port| instance.status_of(port) == Status::Critical;
         let all = instance.ports.iter();
         all.map(|port| (port.name.clone(), port.protocol, port.number, critical(port)))
             .collect::<Vec<_>>()
     };
     let tags = |instance: &Instance| {
         instance
-            .tags
+            .tags()
             .iter()
             .filter_map(Tag::label)
             .collect::<BTreeSet<_>>()
     };
     let standing = |instance: &Instance| {
-        let (answerable, stays) = (instance.is_answerable(), instance.drain.is_none());
+        let (answerable, stays) = (instance.is_answerable(), instance.drain().is_none());
         (answerable, stays, instance.priority, instance.weight)
     };
     standing(old) == standing(new) && ports(old) == ports(new) && tags(old) == tags(new)
@@ -260,12 +260,15 @@ fn fails_open(service: &Service) -> bool {
         let selector = Selector { of, tag };
         seen.insert(selector) && rule(service, &selector, OnEmpty::All) == Some(Rule::FailOpen)
     };
-    let critical = |port: &Port| port.status() == Status::Critical;
+    let has_critical = |instance: &Instance| {
+        let mut ports = instance.ports.iter();
+        ports.any(|port| instance.status_of(port) == Status::Critical)
+    };
     let unwell = service.instances.iter().filter(|instance| {
-        instance.drain.is_none() && (!instance.is_answerable() || instance.ports.iter().any(critical))
+        instance.drain().is_none() && (!instance.is_answerable() || has_critical(instance))
     });
     for instance in unwell {
-        let labels = instance.tags.iter().filter(|tag| tag.label().is_some());
+        let labels = instance.tags().iter().filter(|tag| tag.label().is_some());
         for tag in std::iter::once(None).chain(labels.map(|tag| Some(tag.as_str()))) {
             let ports = &instance.ports;
             if does(Of::Service, tag)

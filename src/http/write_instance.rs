@@ -1,5 +1,6 @@
 //! An instance as the API shows it: long forms only.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Serialize, Serializer};
@@ -78,6 +79,14 @@ impl<'a> Opinion<'a> {
         }
     }
 
+    fn of_instance(instance: &'a Instance) -> Self {
+        match instance.reported() {
+            Cow::Borrowed(verdict) => Self::of(verdict),
+            // Nobody has said anything.
+            Cow::Owned(verdict) => Self::unspoken(verdict.status, verdict.since),
+        }
+    }
+
     fn unspoken(status: Status, since: Timestamp) -> Self {
         Self {
             status,
@@ -121,8 +130,8 @@ struct Verdicts<'a> {
 
 impl<'a> Health<'a> {
     fn of(instance: &'a Instance) -> Self {
-        let reported = Opinion::of(&instance.reported);
-        let lease = instance.lease.map(|lease| match instance.lapsed {
+        let reported = Opinion::of_instance(instance);
+        let lease = instance.lease.map(|lease| match instance.lapsed() {
             Some(since) => Opinion {
                 status: Status::Critical,
                 output: Output::Lapsed(Shown(lease.duration())),
@@ -152,7 +161,11 @@ impl Serialize for InstanceShown<'_> {
             service: self.service.clone(),
             id: instance.id.clone(),
         };
-        let expires = |_| instance.lapsed.or_else(|| self.deadlines.lease_expires_at(&key));
+        let expires = |_| {
+            instance
+                .lapsed()
+                .or_else(|| self.deadlines.lease_expires_at(&key))
+        };
         Shape {
             zone: self.zone.as_str(),
             service: self.service.as_str(),
@@ -161,13 +174,13 @@ impl Serialize for InstanceShown<'_> {
             ports: &instance.ports,
             priority: instance.priority,
             weight: instance.weight,
-            tags: &instance.tags,
-            meta: &instance.meta,
+            tags: instance.tags(),
+            meta: instance.meta(),
             lease: instance.lease.map(|lease| Shown(lease.duration())),
-            deregister_after: Shown(instance.deregister_after.duration()),
+            deregister_after: Shown(instance.deregister_after().duration()),
             checks: [],
             health: Health::of(instance),
-            draining: instance.drain.is_some(),
+            draining: instance.drain().is_some(),
             lease_expires_at: instance.lease.and_then(expires).map(At),
             remove_at: self.deadlines.remove_at(&key).map(At),
             created_at: At(instance.created_at),
@@ -205,7 +218,7 @@ fn ports<S: Serializer>(ports: &[Port], serializer: S) -> Result<S::Ok, S::Error
 
 fn port_health<S: Serializer>(instance: &&Instance, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(instance.ports.iter().map(|port| {
-        let opinion = match &port.reported {
+        let opinion = match instance.reported_of(&port.name) {
             Some(verdict) => Opinion::of(verdict),
             None => Opinion::unspoken(Status::Passing, instance.created_at),
         };

@@ -14,7 +14,7 @@ use rusqlite::types::ValueRef;
 use uuid::Uuid;
 
 use crate::catalog::{
-    Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
+    Instance, InstanceId, Lingering, NameError, Service, ServiceName, Services, State, Zone, ZoneName,
 };
 
 use super::Identity;
@@ -53,12 +53,12 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
     }
     let mut services = services.into_iter().peekable();
     for zone in &mut zones {
-        let mut own = OrdMap::new();
+        let mut own = Vec::new();
         while let Some((_, service)) = services.next_if(|(name, _)| *name == zone.name) {
             zone.instances += service.instances.len() as u64;
-            own.insert(service.name.clone(), Arc::new(service));
+            own.push(Arc::new(service));
         }
-        zone.services = own;
+        zone.services = Services::from_sorted(own);
     }
     if let Some((zone, service)) = services.next() {
         return Err(damaged(
@@ -231,7 +231,7 @@ fn services(connection: &Connection, found: &mut Tallies) -> Result<Vec<(ZoneNam
             }
             let body = body.unwrap_or_else(|| ServiceBody::of(&own));
             let service = body
-                .service(name.clone(), own.into())
+                .service(name.clone(), own.into(), Box::default())
                 .map_err(|error| damaged(TABLE, &key(), error))?;
             services.push((zone, service));
             Ok(())
@@ -362,7 +362,8 @@ fn put_names(services: &mut [(ZoneName, Service)], at: usize, names: &mut Vec<Li
     {
         // The catalog's order is not that of the rows: the service's own name, ports, tags.
         names.sort_by(|a, b| a.name.cmp(&b.name));
-        service.lingering = std::mem::take(names).into();
+        let names = std::mem::take(names).into();
+        *service = service.clone().with(|extras| extras.lingering = names);
     }
 }
 

@@ -177,12 +177,12 @@ impl<'c> Writing<'c> {
             }
         }
         let names = |service: Option<&Service>| -> BTreeMap<KnownName, i64> {
-            let all = service.map_or(&[][..], |service| &service.lingering);
+            let all = service.map_or(&[][..], Service::lingering);
             all.iter()
                 .map(|Lingering { name, since }| (name.clone(), since.unix_ms()))
                 .collect()
         };
-        if before.map(|service| &service.lingering) == after.map(|service| &service.lingering) {
+        if before.map(Service::lingering) == after.map(Service::lingering) {
             return Ok(());
         }
         let (old, new) = (names(before), names(after));
@@ -333,8 +333,8 @@ fn touched(batch: &Batch<'_>) -> Touched {
             && let Some(zone) = batch.before.zones.get(&record.zone)
         {
             // With a zone go its services, which have no change of their own.
-            for (name, service) in &zone.services {
-                let ids = services.entry(name.clone()).or_default();
+            for service in &zone.services {
+                let ids = services.entry(service.name.clone()).or_default();
                 ids.extend(service.instances.iter().map(|instance| instance.id.clone()));
             }
         }

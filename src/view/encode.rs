@@ -80,9 +80,9 @@ impl ServiceView {
         };
         let mut view = Self {
             label: service.name.clone(),
-            ttl: service.settings.ttl.map(|ttl| ttl.seconds()),
-            answer_limit: service.settings.answer_limit,
-            on_empty: service.settings.on_empty,
+            ttl: service.settings().ttl.map(|ttl| ttl.seconds()),
+            answer_limit: service.settings().answer_limit,
+            on_empty: service.settings().on_empty,
             layout,
             words: lists.into(),
             own,
@@ -121,7 +121,7 @@ impl Names {
             ports: BTreeMap::new(),
             tags: BTreeMap::new(),
         };
-        for lingering in &service.lingering {
+        for lingering in service.lingering() {
             match &lingering.name {
                 KnownName::Service => {}
                 KnownName::Port(name, protocol) => drop(names.ports.insert((name.clone(), *protocol), 0)),
@@ -132,7 +132,7 @@ impl Names {
             for port in &instance.ports {
                 names.ports.insert((port.name.clone(), port.protocol), 0);
             }
-            for label in instance.tags.iter().filter_map(|tag| tag.label()) {
+            for label in instance.tags().iter().filter_map(|tag| tag.label()) {
                 let bearers = names.tags.entry(label).or_default();
                 // Two tags may differ in case alone.
                 if bearers.last() != Some(&(member as u32)) {
@@ -265,7 +265,7 @@ impl<'a> Layout<'a> {
             v6: self.append(&v6),
             port,
             ports: instance.ports.len() as u8,
-            stays: instance.drain.is_none(),
+            stays: instance.drain().is_none(),
         };
         self.members.push(member);
     }
@@ -438,6 +438,6 @@ impl<'a> Layout<'a> {
 fn available(instance: &Instance, rule: Rule) -> bool {
     match rule {
         Rule::Answerable => instance.is_answerable(),
-        Rule::FailOpen => instance.drain.is_none(),
+        Rule::FailOpen => instance.drain().is_none(),
     }
 }

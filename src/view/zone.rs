@@ -77,7 +77,7 @@ impl ZoneView {
         Self::with_services(
             zone,
             zone.services
-                .values()
+                .iter()
                 .map(|s| Arc::new(ServiceView::new(s.clone()))),
         )
     }

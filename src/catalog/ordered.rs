@@ -13,7 +13,7 @@ use std::sync::Arc;
 const NODE_MAX: usize = 32;
 
 /// Keys in ascending order, each once.
-pub(super) struct Ordered<K>(Option<Arc<Node<K>>>);
+pub(crate) struct Ordered<K>(Option<Arc<Node<K>>>);
 
 /// All leaves are at the same depth, and no node is empty.
 enum Node<K> {
@@ -53,12 +53,12 @@ impl<K: fmt::Debug> fmt::Debug for Ordered<K> {
 }
 
 impl<K> Ordered<K> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// The key that `order` finds: it says how a key stands to the one looked for.
-    pub(super) fn find(&self, order: impl Fn(&K) -> Ordering) -> Option<&K> {
+    pub(crate) fn find(&self, order: impl Fn(&K) -> Ordering) -> Option<&K> {
         let mut node = self.0.as_deref()?;
         loop {
             match node {
@@ -68,13 +68,43 @@ impl<K> Ordered<K> {
         }
     }
 
+    /// The keys in order.
+    pub(crate) fn iter(&self) -> Iter<'_, K> {
+        self.iter_from(|_| false)
+    }
+
+    /// The keys in order, after those that `is_before` holds of.
+    pub(crate) fn iter_from(&self, is_before: impl Fn(&K) -> bool) -> Iter<'_, K> {
+        let mut iter = Iter {
+            above: Vec::new(),
+            leaf: [].iter(),
+        };
+        let mut below = self.0.as_deref();
+        while let Some(node) = below {
+            below = match node {
+                Node::Leaf(keys) => {
+                    iter.leaf = keys[keys.partition_point(&is_before)..].iter();
+                    None
+                }
+                Node::Branch(children) => {
+                    let start = children.partition_point(|child| is_before(child.least()));
+                    let mut children = children[start.saturating_sub(1)..].iter();
+                    let first = children.next();
+                    iter.above.push(children);
+                    first.map(|child| &**child)
+                }
+            };
+        }
+        iter
+    }
+
     /// Gives each key in order until one breaks.
-    pub(super) fn walk<'k>(&'k self, each: &mut dyn FnMut(&'k K) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub(crate) fn walk<'k>(&'k self, each: &mut dyn FnMut(&'k K) -> ControlFlow<()>) -> ControlFlow<()> {
         self.walk_from(&|_| false, each)
     }
 
     /// Gives each key in order, after those that `is_before` holds of, until one breaks.
-    pub(super) fn walk_from<'k>(
+    pub(crate) fn walk_from<'k>(
         &'k self,
         is_before: &dyn Fn(&K) -> bool,
         each: &mut dyn FnMut(&'k K) -> ControlFlow<()>,
@@ -88,7 +118,7 @@ impl<K> Ordered<K> {
 
 impl<K: Ord + Clone> Ordered<K> {
     /// Of keys that are in order, each once: filled whole, as most of them stay as they are.
-    pub(super) fn from_sorted(keys: Vec<K>) -> Self {
+    pub(crate) fn from_sorted(keys: Vec<K>) -> Self {
         debug_assert!(keys.is_sorted_by(|one, next| one < next));
         let mut level: Vec<Arc<Node<K>>> = gathered(keys).map(Node::Leaf).map(Arc::new).collect();
         while level.len() > 1 {
@@ -98,7 +128,7 @@ impl<K: Ord + Clone> Ordered<K> {
     }
 
     /// Puts `key` in its place, and takes away one that is equal.
-    pub(super) fn insert(&mut self, key: K) {
+    pub(crate) fn insert(&mut self, key: K) {
         self.0 = Some(match self.0.take() {
             None => Arc::new(Node::Leaf([key].into())),
             Some(root) => match root.with(key) {
@@ -109,7 +139,7 @@ impl<K: Ord + Clone> Ordered<K> {
     }
 
     /// Takes away the key that `order` finds.
-    pub(super) fn remove(&mut self, order: impl Fn(&K) -> Ordering) {
+    pub(crate) fn remove(&mut self, order: impl Fn(&K) -> Ordering) {
         let Some(root) = &self.0 else { return };
         match root.without(&order) {
             Left::Same => {}
@@ -121,6 +151,46 @@ impl<K: Ord + Clone> Ordered<K> {
                     root = only.clone();
                 }
                 self.0 = Some(root);
+            }
+        }
+    }
+}
+
+/// Walks the keys in order from outside; it allocates, once.
+#[derive(Clone)]
+pub(crate) struct Iter<'k, K> {
+    /// What is left of each node on the path, the root's first.
+    above: Vec<std::slice::Iter<'k, Arc<Node<K>>>>,
+    leaf: std::slice::Iter<'k, K>,
+}
+
+impl<'k, K> Iterator for Iter<'k, K> {
+    type Item = &'k K;
+
+    fn next(&mut self) -> Option<&'k K> {
+        loop {
+            if let Some(key) = self.leaf.next() {
+                return Some(key);
+            }
+            let mut node = loop {
+                match self.above.last_mut()?.next() {
+                    Some(child) => break child,
+                    None => drop(self.above.pop()),
+                }
+            };
+            loop {
+                match &**node {
+                    Node::Leaf(keys) => {
+                        self.leaf = keys.iter();
+                        break;
+                    }
+                    Node::Branch(children) => {
+                        let mut children = children.iter();
+                        let Some(first) = children.next() else { break };
+                        self.above.push(children);
+                        node = first;
+                    }
+                }
             }
         }
     }
@@ -329,6 +399,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(keys(&set), model.iter().copied().collect::<Vec<_>>());
+            prop_assert_eq!(set.iter().copied().collect::<Vec<_>>(), keys(&set));
             prop_assert_eq!(keys(&before), held.into_iter().collect::<Vec<_>>(), "an older one stays as it was");
             prop_assert_eq!(set.is_empty(), model.is_empty());
             if let Some(root) = &set.0 {
@@ -343,6 +414,8 @@ mod tests {
                     ControlFlow::Break(())
                 });
                 prop_assert_eq!(next, model.range(key..).next().copied());
+                let rest: Vec<_> = set.iter_from(|other| *other < key).copied().collect();
+                prop_assert_eq!(rest, model.range(key..).copied().collect::<Vec<_>>());
             }
         }
     }
