@@ -8,7 +8,8 @@
 //! this program, is never replaced, emptied or repaired. `docs/design/store.md` says why the rows look as they do.
 
 mod check;
-mod chunk;
+mod gather;
+mod instances;
 mod load;
 mod lock;
 mod log;
@@ -16,6 +17,7 @@ mod migrations;
 mod open;
 mod reserve;
 mod rows;
+mod scan;
 mod tally;
 mod trouble;
 mod write;
