@@ -15,6 +15,16 @@ enum Kept<T> {
     Many(Box<[T]>),
 }
 
+impl<T> Few<T> {
+    /// The list of what `make` makes of each entry.
+    pub fn map<U>(self, mut make: impl FnMut(T) -> U) -> Few<U> {
+        Few(match self.0 {
+            Kept::One(one) => Kept::One(make(one)),
+            Kept::Many(many) => Kept::Many(many.into_iter().map(make).collect()),
+        })
+    }
+}
+
 impl<T> Deref for Few<T> {
     type Target = [T];
 
@@ -23,6 +33,12 @@ impl<T> Deref for Few<T> {
             Kept::One(one) => std::slice::from_ref(one),
             Kept::Many(many) => many,
         }
+    }
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self(Kept::Many(Box::default()))
     }
 }
 

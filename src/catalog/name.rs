@@ -39,8 +39,11 @@ fn check_label(text: &str, max: usize) -> Result<bool, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(odd) = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
-        return Err(NameError::Character(odd));
+    // Octet by octet, as a start reads millions; what is at fault is looked for afterwards.
+    let is_label = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+    if !text.as_bytes().iter().all(is_label) {
+        let odd = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-');
+        return Err(NameError::Character(odd.unwrap_or(char::REPLACEMENT_CHARACTER)));
     }
     if text.len() > max {
         return Err(NameError::TooLong {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use crate::catalog::{Instance, InstanceId, NameError, ServiceName, ZoneName};
 
-use super::rows::{BodyError, InstanceBody};
+use super::rows::{BodyError, plain};
 use super::scan::{damaged, each_of, text};
 use super::tally::{Table, Tally};
 use super::trouble::Trouble;
@@ -218,7 +218,10 @@ impl Sorting<'_> {
                 (zone, service, part)
             }
         };
-        let body: InstanceBody = serde_json::from_str(body).map_err(BodyError::from)?;
+        let body = match plain(body) {
+            Some(body) => body,
+            None => serde_json::from_str(body).map_err(BodyError::from)?,
+        };
         let instance = Arc::new(body.instance(InstanceId::parse(id)?)?);
         let row = Row {
             zone,

@@ -26,55 +26,61 @@ const DEREGISTER_AFTER_MS: u32 = 600_000;
 pub(in crate::store) struct InstanceBody {
     /// Text, so that one day a host name can stand here. Read as addresses and held to no further rule: what was
     /// accepted once is never refused at a start.
-    addresses: Vec<IpAddr>,
+    #[serde(serialize_with = "write_few", deserialize_with = "read_few")]
+    pub(super) addresses: Few<IpAddr>,
+    #[serde(
+        default,
+        skip_serializing_if = "is_empty",
+        serialize_with = "write_few",
+        deserialize_with = "read_few"
+    )]
+    pub(super) ports: Few<PortBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ports: Vec<PortBody>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Word<Tag>>,
+    pub(super) tags: Vec<Word<Tag>>,
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
         serialize_with = "write_meta",
         deserialize_with = "read_meta"
     )]
-    meta: Vec<(MetaKey, MetaValue)>,
+    pub(super) meta: Vec<(MetaKey, MetaValue)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    priority: Option<u16>,
+    pub(super) priority: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    weight: Option<u16>,
+    pub(super) weight: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease_ms: Option<u32>,
+    pub(super) lease_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    deregister_after_ms: Option<u32>,
+    pub(super) deregister_after_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    verdicts: Vec<VerdictBody>,
+    pub(super) verdicts: Vec<VerdictBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    drain: Option<DrainBody>,
-    created_at: i64,
+    pub(super) drain: Option<DrainBody>,
+    pub(super) created_at: i64,
     /// Left out if it is `created_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    updated_at: Option<i64>,
-    index: u64,
+    pub(super) updated_at: Option<i64>,
+    pub(super) index: u64,
     /// Left out if it is `index`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_index: Option<u64>,
+    pub(super) created_index: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PortBody {
-    name: Word<PortName>,
-    number: NonZeroU16,
+pub(super) struct PortBody {
+    pub(super) name: Word<PortName>,
+    pub(super) number: NonZeroU16,
     /// Left out if it is tcp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    protocol: Option<Word<Protocol>>,
+    pub(super) protocol: Option<Word<Protocol>>,
 }
 
 /// A named verdict. `reported` about the instance is left out while it is passing since the registration and says
 /// nothing.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct VerdictBody {
+pub(super) struct VerdictBody {
     of: Of,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     port: Option<Word<PortName>>,
@@ -94,7 +100,7 @@ enum Of {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DrainBody {
+pub(super) struct DrainBody {
     since: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delete_after_ms: Option<u32>,
@@ -109,7 +115,7 @@ impl From<&Instance> for InstanceBody {
             protocol: unless(port.protocol, &Protocol::Tcp).map(Word),
         };
         Self {
-            addresses: instance.addresses.to_vec(),
+            addresses: instance.addresses.clone(),
             ports: instance.ports.iter().map(port).collect(),
             tags: instance.tags().iter().cloned().map(Word).collect(),
             meta: instance.meta().to_vec(),
@@ -183,13 +189,13 @@ impl InstanceBody {
             drain: self.drain.map(drain).transpose()?,
             ..InstanceExtras::default()
         };
-        let ports: Few<Port> = self.ports.into_iter().map(port).collect();
+        let ports: Few<Port> = self.ports.map(port);
         for verdict in self.verdicts {
             verdict.put_on(&mut extras, &ports)?;
         }
         Ok(Instance {
             id,
-            addresses: self.addresses.into(),
+            addresses: self.addresses,
             ports,
             created_at,
             updated_at: self.updated_at.map_or(created_at, at),
@@ -222,6 +228,18 @@ impl VerdictBody {
         }
         Ok(())
     }
+}
+
+fn is_empty<T>(list: &Few<T>) -> bool {
+    list.is_empty()
+}
+
+fn write_few<T: Serialize, S: Serializer>(list: &Few<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    list[..].serialize(serializer)
+}
+
+fn read_few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Few<T>, D::Error> {
+    Vec::deserialize(deserializer).map(Few::from)
 }
 
 fn write_meta<S: Serializer>(meta: &[(MetaKey, MetaValue)], serializer: S) -> Result<S::Ok, S::Error> {
