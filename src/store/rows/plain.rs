@@ -55,12 +55,14 @@ pub(in crate::store) fn plain(text: &str) -> Option<InstanceBody> {
 struct Rest<'t>(&'t str);
 
 impl<'t> Rest<'t> {
+    #[inline]
     fn skip(&mut self, text: &str) -> Option<()> {
         self.0 = self.0.strip_prefix(text)?;
         Some(())
     }
 
     /// A text without escapes.
+    #[inline]
     fn text(&mut self) -> Option<&'t str> {
         self.skip("\"")?;
         let end = self
@@ -74,6 +76,7 @@ impl<'t> Rest<'t> {
     }
 
     /// A number that is not negative, as JSON spells it.
+    #[inline]
     fn number<T: TryFrom<u64>>(&mut self) -> Option<T> {
         let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
         let (text, rest) = self.0.split_at(digits);
