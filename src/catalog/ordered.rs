@@ -127,22 +127,24 @@ impl<K: Ord + Clone> Ordered<K> {
         Self(level.pop())
     }
 
-    /// Puts `key` in its place, and takes away one that is equal.
-    pub(crate) fn insert(&mut self, key: K) {
+    /// Puts `key` in its place, and takes away one that is equal; whether there was one.
+    pub(crate) fn insert(&mut self, key: K) -> bool {
+        let mut was_there = false;
         self.0 = Some(match self.0.take() {
             None => Arc::new(Node::Leaf([key].into())),
-            Some(root) => match root.with(key) {
+            Some(root) => match root.with(key, &mut was_there) {
                 (root, None) => root,
                 (one, Some(two)) => Arc::new(Node::Branch([one, two].into())),
             },
         });
+        was_there
     }
 
-    /// Takes away the key that `order` finds.
-    pub(crate) fn remove(&mut self, order: impl Fn(&K) -> Ordering) {
-        let Some(root) = &self.0 else { return };
+    /// Takes away the key that `order` finds; whether there was one.
+    pub(crate) fn remove(&mut self, order: impl Fn(&K) -> Ordering) -> bool {
+        let Some(root) = &self.0 else { return false };
         match root.without(&order) {
-            Left::Same => {}
+            Left::Same => return false,
             Left::Nothing => self.0 = None,
             Left::Less(mut root) => {
                 while let Node::Branch(children) = &*root
@@ -153,6 +155,7 @@ impl<K: Ord + Clone> Ordered<K> {
                 self.0 = Some(root);
             }
         }
+        true
     }
 }
 
@@ -207,8 +210,8 @@ fn gathered<T>(items: Vec<T>) -> impl Iterator<Item = Box<[T]>> {
 
 /// The child that has the key that `order` looks for, if one has.
 fn child<K>(children: &[Arc<Node<K>>], order: impl Fn(&K) -> Ordering) -> usize {
-    let after = children.partition_point(|child| order(child.least()).is_le());
-    after.saturating_sub(1)
+    // What is before them all belongs to the first, so that one need not be looked at.
+    children[1..].partition_point(|child| order(child.least()).is_le())
 }
 
 /// One node of `items`, or two if they are too many.
@@ -251,12 +254,15 @@ impl<K> Node<K> {
 }
 
 impl<K: Ord + Clone> Node<K> {
-    fn with(&self, key: K) -> (Arc<Self>, Option<Arc<Self>>) {
+    fn with(&self, key: K, was_there: &mut bool) -> (Arc<Self>, Option<Arc<Self>>) {
         match self {
             Self::Leaf(keys) => {
                 let mut keys = keys.to_vec();
                 match keys.binary_search(&key) {
-                    Ok(at) => keys[at] = key,
+                    Ok(at) => {
+                        *was_there = true;
+                        keys[at] = key;
+                    }
                     Err(at) => keys.insert(at, key),
                 }
                 split(keys, Self::Leaf)
@@ -264,7 +270,7 @@ impl<K: Ord + Clone> Node<K> {
             Self::Branch(children) => {
                 let at = child(children, |other| other.cmp(&key));
                 let mut children = children.to_vec();
-                let (one, two) = children[at].with(key);
+                let (one, two) = children[at].with(key, was_there);
                 children[at] = one;
                 if let Some(two) = two {
                     children.insert(at + 1, two);

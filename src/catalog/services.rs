@@ -71,14 +71,14 @@ impl Services {
 
     /// Puts a service in the place of that of its name, if there is one.
     pub(super) fn insert(&mut self, service: Arc<Service>) {
-        self.len += usize::from(self.get(&service.name).is_none());
-        self.ordered.insert(ByName(service));
+        let was_there = self.ordered.insert(ByName(service));
+        self.len += usize::from(!was_there);
     }
 
     /// Takes the service of that name away, if there is one.
     pub(super) fn remove(&mut self, name: &ServiceName) {
-        self.len -= usize::from(self.get(name).is_some());
-        self.ordered.remove(|service| service.0.name.cmp(name));
+        let was_there = self.ordered.remove(|service| service.0.name.cmp(name));
+        self.len -= usize::from(was_there);
     }
 
     /// The services in order.

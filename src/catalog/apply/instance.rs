@@ -327,7 +327,7 @@ fn lingering(
         }
     }
     names.sort_by(|a, b| a.name.cmp(&b.name));
-    Some(names.into())
+    (names != old.lingering()).then(|| names.into())
 }
 
 /// What is wrong with a registration by itself.

@@ -52,10 +52,10 @@ proptest! {
         }
         for (adds, key) in changes {
             if adds {
-                set.insert(key);
+                prop_assert_eq!(set.insert(key), model.contains(&key));
                 model.insert(key);
             } else {
-                set.remove(|other| other.cmp(&key));
+                prop_assert_eq!(set.remove(|other| other.cmp(&key)), model.contains(&key));
                 model.remove(&key);
             }
         }
