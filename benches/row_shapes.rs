@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use callsign::catalog::{
-    Base, Change, InstanceId, InstanceKey, MetaKey, MetaValue, Operation, Port, PortName, Protocol,
+    Base, Change, InstanceId, InstanceKey, MetaKey, MetaValue, Operation, Port, PortName, Protocol, Record,
     Registration, ServiceName, State, Tag, ZoneName,
 };
 use callsign::clock::Timestamp;
@@ -439,33 +439,29 @@ fn registered(service: String, id: &str, number: u64) -> Change {
     }
 }
 
-fn batch(before: &State, changes: impl IntoIterator<Item = Change>) -> (State, Vec<Entry>) {
+fn batch(before: &State, changes: impl IntoIterator<Item = Change>) -> (State, Vec<Record>) {
     let mut after = before.clone();
-    let mut entries = Vec::new();
+    let mut records = Vec::new();
     for change in changes {
         let effect = after.apply(
             &Operation::from(change),
             Timestamp::from_unix_ms(1_767_225_600_000),
         );
-        entries.extend(
-            effect
-                .expect("it is accepted")
-                .records
-                .into_iter()
-                .map(|record| Entry {
-                    record,
-                    actor: "bench 192.0.2.1".into(),
-                }),
-        );
+        records.extend(effect.expect("it is accepted").records);
     }
-    (after, entries)
+    (after, records)
 }
 
-fn write(store: &mut Store, state: &mut State, after: State, entries: &[Entry]) {
+fn write(store: &mut Store, state: &mut State, after: State, records: &[Record]) {
+    let entry = |record| Entry {
+        record,
+        actor: "bench 192.0.2.1",
+    };
+    let entries: Vec<_> = records.iter().map(entry).collect();
     let batch = Batch {
         before: state,
         after: &after,
-        entries,
+        entries: &entries,
     };
     store.apply(&batch).expect("room");
     *state = after;
@@ -481,15 +477,15 @@ fn store(criterion: &mut Criterion) {
         zones: vec![ZoneName::parse(ZONE).expect("a zone")],
         base: Base::default(),
     };
-    let (after, entries) = batch(&state, [open]);
-    write(&mut store, &mut state, after, &entries);
+    let (after, records) = batch(&state, [open]);
+    write(&mut store, &mut state, after, &records);
     for chunk in 0..LOADED / 1000 {
         let changes = (0..3000_i64).map(|at| {
             let service = format!("service-{}", chunk * 1000 + at / 3);
             registered(service, &format!("web-{}", at % 3), at.cast_unsigned())
         });
-        let (after, entries) = batch(&state, changes);
-        write(&mut store, &mut state, after, &entries);
+        let (after, records) = batch(&state, changes);
+        write(&mut store, &mut state, after, &records);
     }
     store.close().expect("a clean stop");
     let mut group = criterion.benchmark_group("store");
@@ -525,9 +521,9 @@ fn store(criterion: &mut Criterion) {
                     });
                     batch(&held.borrow().1, changes)
                 };
-                let commit = |(after, entries): (State, Vec<Entry>)| {
+                let commit = |(after, records): (State, Vec<Record>)| {
                     let (store, state) = &mut *held.borrow_mut();
-                    write(store, state, after, &entries);
+                    write(store, state, after, &records);
                 };
                 bencher.iter_batched(changes, commit, BatchSize::PerIteration);
             });

@@ -13,7 +13,6 @@ mod support;
 
 use std::net::UdpSocket;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callsign::catalog::{Base, Change, Operation, ZoneName};
@@ -90,19 +89,20 @@ fn fill(dir: &Path, services: usize) {
     let opened = Store::open(dir).expect("a fresh store");
     let (mut store, mut state) = (opened.store, opened.state);
     let zone = ZoneName::parse(support::ZONE).expect("a zone");
-    let actor: Arc<str> = "bench".into();
     let mut commit = |state: &mut callsign::catalog::State, changes: Vec<Change>| {
         let before = state.clone();
-        let mut entries = Vec::new();
+        let mut records = Vec::new();
         for change in changes {
             let effect = state
                 .apply(&Operation::from(change), support::NOW)
                 .expect("a change");
-            entries.extend(effect.records.into_iter().map(|record| Entry {
-                record,
-                actor: actor.clone(),
-            }));
+            records.extend(effect.records);
         }
+        let entry = |record| Entry {
+            record,
+            actor: "bench",
+        };
+        let entries: Vec<_> = records.iter().map(entry).collect();
         store
             .apply(&Batch {
                 before: &before,

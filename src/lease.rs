@@ -219,6 +219,11 @@ impl Deadlines {
         self.alarm.ring();
     }
 
+    /// Whether any name waits to be forgotten.
+    pub fn has_lingering_names(&self) -> bool {
+        !locked(&self.forgetting).is_empty()
+    }
+
     /// Brings the names of one service that linger in line with what was committed.
     pub fn follow_service(&self, state: &State, zone: &ZoneName, name: &ServiceName) {
         let now = self.clock.running();

@@ -3,6 +3,7 @@
 //! `docs/ARCHITECTURE.md` is the map; the modules below stand in its order, and each uses only those above it.
 
 pub mod clock;
+pub mod metrics;
 
 pub mod catalog;
 

@@ -8,18 +8,21 @@
 //! If the commit fails, the tentative state is dropped and everybody is refused, also who was refused for what a
 //! neighbour did: that neighbour did nothing in the end.
 
-use std::collections::{BTreeSet, HashSet};
+mod thread;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::catalog::{Change, Effect, Image, InstanceKey, Kind, Operation, Record, Rejection, State};
+use crate::catalog::{Effect, Operation, Rejection};
 use crate::clock::Clock;
 use crate::lease::Deadlines;
-use crate::store::{Batch, CommitError, Entry, Store};
+use crate::store::Store;
 use crate::view::{Current, Snapshot};
+
+use thread::Thread;
 
 /// Requests that wait for the writer; past it they are refused as busy.
 pub const QUEUED_REQUESTS_MAX: usize = 4096;
@@ -217,237 +220,6 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.end();
-    }
-}
-
-struct Thread {
-    store: Store,
-    current: Arc<Current>,
-    deadlines: Arc<Deadlines>,
-    clock: Clock,
-    shared: Arc<Shared>,
-}
-
-/// A request that was made on the tentative state, or refused.
-struct Tried {
-    request: Request,
-    reply: oneshot::Sender<Result<Done, Refusal>>,
-    outcome: Result<(Vec<Effect>, Vec<u64>), Refusal>,
-    /// Leases that it lets lapse.
-    lapses: Vec<InstanceKey>,
-}
-
-impl Thread {
-    fn run(mut self, mut jobs: mpsc::Receiver<Message>) {
-        let mut stopping = false;
-        while let Some(first) = jobs.blocking_recv() {
-            let (mut batch, mut operations) = (Vec::new(), 0);
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Stop => {
-                        stopping = true;
-                        jobs.close();
-                    }
-                    Message::Job(job) => {
-                        operations += job.request.operations.len();
-                        batch.push(job);
-                    }
-                }
-                next = if operations < COMMIT_OPERATIONS_MAX {
-                    jobs.try_recv().ok()
-                } else {
-                    None
-                };
-            }
-            self.shared
-                .queued_operations
-                .fetch_sub(operations, Ordering::Relaxed);
-            self.make(batch);
-        }
-        debug_assert!(stopping, "the queue ends by a stop");
-        if let Err(error) = self.store.close() {
-            tracing::error!(%error, "closing the store failed; what was acknowledged is on disk");
-        }
-    }
-
-    fn make(&mut self, batch: Vec<Job>) {
-        let snapshot = self.current.snapshot();
-        let mut state = snapshot.state.clone();
-        // Renewals take effect after the commit; a lapse in the same batch must see them before.
-        let mut renewed = HashSet::new();
-        let tried: Vec<Tried> = batch
-            .into_iter()
-            .map(|job| self.attempt(job, &mut state, &mut renewed))
-            .collect();
-        let entries: Vec<Entry> = tried
-            .iter()
-            .filter_map(|tried| Some((tried, tried.outcome.as_ref().ok()?)))
-            .flat_map(|(tried, (effects, _))| {
-                let records = effects.iter().flat_map(|effect| &effect.records);
-                records.map(|record| Entry {
-                    record: record.clone(),
-                    actor: tried.request.actor.clone(),
-                })
-            })
-            .collect();
-        let published = if entries.is_empty() {
-            snapshot
-        } else {
-            let batch = Batch {
-                before: &snapshot.state,
-                after: &state,
-                entries: &entries,
-            };
-            if let Err(error) = self.store.apply(&batch) {
-                if matches!(error, CommitError::Full) && tried.len() > 1 {
-                    // Each by itself: a deregistration has room where its neighbours have none.
-                    self.take_back(&tried);
-                    for Tried { request, reply, .. } in tried {
-                        self.make(vec![Job { request, reply }]);
-                    }
-                    return;
-                }
-                self.refuse(tried, &error);
-                return;
-            }
-            *self.shared.trouble() = None;
-            let records = entries.iter().map(|entry| &entry.record);
-            let next = Arc::new(snapshot.after(state, records));
-            self.current.publish(next.clone());
-            self.follow(&next.state, entries.iter().map(|entry| &entry.record));
-            next
-        };
-        for key in &renewed {
-            self.deadlines.renew(key);
-        }
-        for tried in tried {
-            let answer = tried.outcome.map(|(effects, indexes)| Done {
-                effects,
-                indexes,
-                snapshot: published.clone(),
-            });
-            // Who asked may be gone.
-            drop(tried.reply.send(answer));
-        }
-    }
-
-    /// Makes a request on the tentative state, whole or not at all. Leases that it renews, changed or not, are added
-    /// to `renewed`.
-    fn attempt(&self, job: Job, state: &mut State, renewed: &mut HashSet<InstanceKey>) -> Tried {
-        let Job { request, reply } = job;
-        let operations = &request.operations;
-        let now = self.clock.now();
-        let mut attempt = state.clone();
-        let (mut effects, mut indexes) = (
-            Vec::with_capacity(operations.len()),
-            Vec::with_capacity(operations.len()),
-        );
-        let (mut renews, mut lapses) = (Vec::new(), Vec::new());
-        let mut outcome = Ok(());
-        for (at, operation) in operations.iter().enumerate() {
-            match &operation.change {
-                Change::Lapse { key } if renewed.contains(key) || !self.deadlines.begin_lapse(key) => {
-                    effects.push(Effect::default());
-                    indexes.push(attempt.index);
-                    continue;
-                }
-                Change::Lapse { key } => lapses.push(key.clone()),
-                Change::Register { key, .. } | Change::Report { key, .. } | Change::Heartbeat { key } => {
-                    renews.push(key.clone());
-                }
-                _ => {}
-            }
-            match attempt.apply(operation, now) {
-                Ok(effect) => {
-                    effects.push(effect);
-                    indexes.push(attempt.index);
-                }
-                Err(rejection) => {
-                    outcome = Err(Refusal::Rejected { at, rejection });
-                    break;
-                }
-            }
-        }
-        if outcome.is_ok() {
-            *state = attempt;
-            renewed.extend(renews);
-        } else {
-            for key in lapses.drain(..) {
-                self.deadlines.undo_lapse(&key);
-            }
-        }
-        Tried {
-            request,
-            reply,
-            outcome: outcome.map(|()| (effects, indexes)),
-            lapses,
-        }
-    }
-
-    fn refuse(&self, tried: Vec<Tried>, error: &CommitError) {
-        let refusal = match error {
-            CommitError::Full => Refusal::DiskFull,
-            CommitError::Busy => Refusal::Busy(error.to_string()),
-            CommitError::Failed(_) => Refusal::ReadOnly(format!(
-                "{error}; nothing is acknowledged any more until the server is restarted"
-            )),
-        };
-        let known = self.shared.trouble().replace(refusal.clone());
-        if known.as_ref() == Some(&refusal) {
-            // Each client that tries again would write a line.
-            tracing::debug!(requests = tried.len(), %error, "a commit failed again; none of it was done");
-        } else {
-            tracing::error!(requests = tried.len(), %error, "a commit failed; none of it was done");
-        }
-        self.take_back(&tried);
-        for tried in tried {
-            drop(tried.reply.send(Err(refusal.clone())));
-        }
-    }
-
-    /// The leases that were to lapse run on.
-    fn take_back(&self, tried: &[Tried]) {
-        for key in tried.iter().flat_map(|tried| &tried.lapses) {
-            self.deadlines.undo_lapse(key);
-        }
-    }
-
-    /// Brings the deadlines in line with what was committed.
-    fn follow<'r>(&self, state: &State, records: impl Iterator<Item = &'r Record>) {
-        let mut services = BTreeSet::new();
-        for record in records {
-            let Some(service) = &record.service else {
-                self.deadlines.follow_zone(state, &record.zone);
-                continue;
-            };
-            services.insert((&record.zone, service));
-            if let Some(id) = &record.id {
-                let key = InstanceKey {
-                    zone: record.zone.clone(),
-                    service: service.clone(),
-                    id: id.clone(),
-                };
-                let instance = match &record.after {
-                    Image::Instance(instance) => Some(&**instance),
-                    _ => None,
-                };
-                log_transition(record, &key);
-                self.deadlines.follow(&key, instance);
-            }
-        }
-        for (zone, service) in services {
-            self.deadlines.follow_service(state, zone, service);
-        }
-    }
-}
-
-/// What an operator wants to see without asking: instances that time took away or gave back.
-fn log_transition(record: &Record, key: &InstanceKey) {
-    match record.kind {
-        Kind::Lapse => tracing::info!(instance = %key, "its lease lapsed: critical from now on"),
-        Kind::Revive => tracing::info!(instance = %key, "a heartbeat revived its lapsed lease"),
-        _ => {}
     }
 }
 

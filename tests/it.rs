@@ -63,6 +63,8 @@ mod http_services;
 mod http_zones;
 #[path = "it/leases.rs"]
 mod leases;
+#[path = "it/metrics.rs"]
+mod metrics;
 #[path = "it/rebuild.rs"]
 mod rebuild;
 #[path = "it/restart.rs"]
@@ -75,6 +77,8 @@ mod serve_leases;
 mod tcp_pressure;
 #[path = "it/trouble.rs"]
 mod trouble;
+#[path = "it/udp_pressure.rs"]
+mod udp_pressure;
 #[path = "it/wire.rs"]
 mod wire;
 #[path = "it/zone_files.rs"]

@@ -44,7 +44,9 @@ pub(crate) fn all(inputs: &[Input]) {
     };
     let current = Arc::new(Current::new(Snapshot::default()));
     let (server, stream) = runtime.block_on(async {
-        let server = dns::start(config, current).await.expect("a port of the loopback");
+        let server = dns::start(config, current, Arc::default())
+            .await
+            .expect("a port of the loopback");
         let stream = TcpStream::connect(server.addresses[0])
             .await
             .expect("connect over TCP");
@@ -121,6 +123,7 @@ fn ask(desk: &mut Desk, input: &Input) -> usize {
             &asked,
             &mut desk.scratch,
             &mut desk.out,
+            |_| (),
         )
         .written
     }

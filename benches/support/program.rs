@@ -2,6 +2,7 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,12 +18,18 @@ pub struct Program {
 
 impl Program {
     /// Starts `callsign serve` over `dir` on free ports.
-    #[allow(clippy::disallowed_methods)] // A bench times the whole program from outside.
     pub fn start(dir: &Path) -> Self {
+        Self::start_as(dir, &[env!("CARGO_BIN_EXE_callsign").into()])
+    }
+
+    /// The same by a command of one's own: another build of the program, or something before it that starts it.
+    #[allow(clippy::disallowed_methods)] // A bench times the whole program from outside.
+    pub fn start_as(dir: &Path, command: &[OsString]) -> Self {
         let ports = dir.join("ports.json");
         drop(std::fs::remove_file(&ports));
         let started = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_callsign"))
+        let child = Command::new(&command[0])
+            .args(&command[1..])
             .args([
                 "serve",
                 "--dns",
@@ -70,15 +77,32 @@ impl Program {
 
     /// Milliseconds of processor time that it has used.
     pub fn cpu_ms(&self) -> u64 {
+        let (user, system) = self.user_and_system_ms();
+        user + system
+    }
+
+    /// The same, its own apart from the kernel's.
+    pub fn user_and_system_ms(&self) -> (u64, u64) {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let fields: Vec<&str> = text.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|field| field.parse::<u64>().ok())
-                .unwrap_or(0)
+        let ms = |at: usize| {
+            let ticks = fields.get(at).and_then(|field| field.parse::<u64>().ok());
+            ticks.unwrap_or(0) * 10
         };
-        (ticks(11) + ticks(12)) * 10
+        (ms(11), ms(12))
+    }
+
+    /// How often its threads gave up their core or lost it.
+    pub fn context_switches(&self) -> u64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        let statuses = threads.into_iter().flatten().flatten().map(|thread| {
+            let text = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            let switches = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+            switches
+                .filter_map(|(_, number)| number.trim().parse::<u64>().ok())
+                .sum::<u64>()
+        });
+        statuses.sum()
     }
 }
 

@@ -124,7 +124,7 @@ fn addresses(here: Here<'_>, target: &[u8], asked: &Asked, scratch: &mut Scratch
                 return;
             };
             let context = context(service, owner);
-            if records::verdict(selection.services.standing, context.on_empty()) == Verdict::Records {
+            if records::verdict(selection.services.standing(), context.on_empty()) == Verdict::Records {
                 records::additional_of_selection(context, selection, reply);
             }
         }

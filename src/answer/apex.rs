@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::view::ZoneView;
 
 use super::order::Scratch;
-use super::reply::{Owner, Pointer, Reply, Section, types};
+use super::reply::{Owner, Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
 
 /// SOA timers in seconds: REFRESH, RETRY, EXPIRE (RIPE-203 for small and stable zones, but a shorter refresh: a
 /// secondary should follow within a minute where NOTIFY is lost).
@@ -14,6 +14,8 @@ const TIMERS: [u32; 3] = [60, 15, 604_800];
 
 /// Octets of the numbers that end an SOA.
 const NUMBERS_OCTETS: usize = 20;
+/// Octets of the usual SOA's data: its names are two labels that end with a pointer.
+const USUAL_OCTETS: usize = 18 + NUMBERS_OCTETS;
 /// Octets of the largest SOA's data.
 const SOA_OCTETS_MAX: usize = 2 * 255 + NUMBERS_OCTETS;
 
@@ -54,14 +56,16 @@ impl Apex<'_> {
         };
         let numbers = numbers(zone.serial(), TIMERS, zone.negative_ttl());
         // MNAME ns.<zone>, RNAME hostmaster.<zone>: names in SOA may be compressed (RFC 1035 §3.3.13).
-        let parts = [
-            b"\x02ns",
-            &owner.octets()[..],
-            b"\x0ahostmaster",
-            &owner.octets(),
-            &numbers,
+        let [high, low] = owner.octets();
+        let names = [
+            2, b'n', b's', high, low, 10, b'h', b'o', b's', b't', b'm', b'a', b's', b't', b'e', b'r', high,
+            low,
         ];
-        reply.record(section, owner, types::SOA, ttl, &parts).is_some()
+        let mut data = [0; USUAL_OCTETS];
+        data[..names.len()].copy_from_slice(&names);
+        data[names.len()..].copy_from_slice(&numbers);
+        let head = (types::SOA, ttl);
+        reply.fixed_record::<USUAL_OCTETS, { RECORD_HEAD_OCTETS + USUAL_OCTETS }>(section, owner, head, &data)
     }
 
     /// With names that stand anywhere or nowhere. Apart from the usual path, which has no need of such a buffer.

@@ -5,7 +5,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::view::{Selection, ServiceView, Services, Snapshot, ZoneView};
+use crate::view::{Selection, Services, Snapshot, ZoneView};
 
 use super::apex::{Apex, name_server_host};
 use super::find::{self, Found};
@@ -142,14 +142,14 @@ fn name(here: &Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply
             Verdict::NoData
         }
         Found::Selection(service, selection) => {
-            let verdict = records::verdict(selection.services.standing, context(service).on_empty());
+            let verdict = records::verdict(selection.services.standing(), context(service).on_empty());
             if verdict == Verdict::Records {
                 selected(context(service), selection, qtype, reply, scratch);
             }
             verdict
         }
         Found::Services(service, services) => {
-            let verdict = records::verdict(services.standing, context(service).on_empty());
+            let verdict = records::verdict(services.standing(), context(service).on_empty());
             if verdict == Verdict::Records && matches!(qtype, types::SRV | types::ANY) {
                 srv(context(service), services, reply, scratch);
             }
@@ -204,15 +204,15 @@ fn name(here: &Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply
     Step::Done(verdict)
 }
 
-fn srv(context: Context<'_>, services: &Services, reply: &mut Reply<'_>, scratch: &mut Scratch) {
-    let entries = context.service.list(services.entries);
+fn srv(context: Context<'_>, services: Services, reply: &mut Reply<'_>, scratch: &mut Scratch) {
+    let entries = context.service.numbers(services.row());
     records::services(context, entries, reply, scratch);
 }
 
 /// One type of a selection; of ANY one RRset that it has (RFC 8482 §4.1).
 fn selected(
     context: Context<'_>,
-    selection: &Selection,
+    selection: Selection,
     qtype: u16,
     reply: &mut Reply<'_>,
     scratch: &mut Scratch,
@@ -223,14 +223,13 @@ fn selected(
     } else if wants(types::AAAA, !selection.v6.is_empty()) {
         records::addresses(context, Family::V6, selection.v6, reply, scratch);
     } else if qtype == types::SRV {
-        srv(context, &selection.services, reply, scratch);
+        srv(context, selection.services, reply, scratch);
     }
 }
 
 /// One type of a host name; of ANY one RRset that it has.
 fn host(context: Context<'_>, member: usize, qtype: u16, reply: &mut Reply<'_>, scratch: &mut Scratch) {
-    let service: &ServiceView = context.service;
-    let has_v4 = !service.member_at(member).v4.is_empty();
+    let has_v4 = !context.service.member_at(member).v4.is_empty();
     match qtype {
         types::A => hosts::host_addresses(context, Family::V4, member, reply, scratch),
         types::AAAA => hosts::host_addresses(context, Family::V6, member, reply, scratch),

@@ -23,7 +23,7 @@ const TARGETS_MAX: usize = 32;
 /// An instance that an answer named.
 #[derive(Clone, Copy)]
 struct Target<'z> {
-    service: &'z ServiceView,
+    service: ServiceView<'z>,
     member: usize,
     ports: TypePorts,
     /// Where its name stands in the message.
@@ -36,7 +36,7 @@ struct Target<'z> {
 pub(super) fn at_type(
     here: Here<'_>,
     protocol: Protocol,
-    own: Option<(&ServiceView, &Services)>,
+    own: Option<(ServiceView<'_>, Services)>,
     asked: &Asked,
     scratch: &mut Scratch,
     reply: &mut Reply<'_>,
@@ -45,7 +45,7 @@ pub(super) fn at_type(
     let mut verdict = Verdict::NoData;
     if let Some((service, services)) = own {
         let on_empty: OnEmpty = here.zone.on_empty(service);
-        verdict = records::verdict(services.standing, on_empty);
+        verdict = records::verdict(services.standing(), on_empty);
         if verdict == Verdict::Records && matches!(here.qtype, types::SRV | types::ANY) {
             let context = Context {
                 zone: here.zone,
@@ -53,7 +53,7 @@ pub(super) fn at_type(
                 asked,
                 owner: here.owner,
             };
-            records::services(context, service.list(services.entries), reply, scratch);
+            records::services(context, service.numbers(services.row()), reply, scratch);
         }
     }
     let is_answered = reply.count(Section::Answer) > before || reply.is_truncated();
@@ -86,7 +86,7 @@ fn instances(
     let below = here.name.wire().len();
     here.zone.walk_type(label, protocol, &mut |service, ports| {
         for port in service.instances_of(ports) {
-            let instance = InstanceLabel::of(service.id_of(&port), service.label());
+            let instance = InstanceLabel::of(service.id(usize::from(port.member)), service.label());
             let label = instance.octets();
             // A registration is refused whose name would be longer than names are.
             if below + 1 + label.len() > NAME_OCTETS_MAX {

@@ -2,7 +2,7 @@
 
 use crate::catalog::Protocol;
 use crate::catalog::reverse::Hosts;
-use crate::view::{Range, Selection, ServiceView, Services, Snapshot, TypePorts, ZoneView};
+use crate::view::{Row, Selection, ServiceView, Services, Snapshot, TypePorts, ZoneView};
 
 use super::name::Folded;
 use super::reply::types;
@@ -19,20 +19,20 @@ pub(super) enum Found<'a> {
     /// It does not exist.
     Missing,
     /// An instance's host name.
-    Host(&'a ServiceView, usize),
+    Host(ServiceView<'a>, usize),
     /// `web.Z` or `canary.web.Z`.
-    Selection(&'a ServiceView, &'a Selection),
+    Selection(ServiceView<'a>, Selection),
     /// `_http._tcp.web.Z`.
-    Services(&'a ServiceView, &'a Services),
+    Services(ServiceView<'a>, Services),
     /// `_http._tcp.canary.web.Z`: the bearers of the tag, and the number of the port's name.
-    PortOfTag(&'a ServiceView, Range, u32),
+    PortOfTag(ServiceView<'a>, Row, u32),
     /// The reverse name of an address that instances have.
     Address(Hosts<'a>),
     /// `_web._tcp.Z`: what the service of that name selects, and the service type of that name; one of them may be
     /// missing.
-    Type(Protocol, Option<(&'a ServiceView, &'a Services)>),
+    Type(Protocol, Option<(ServiceView<'a>, Services)>),
     /// `web-1@web._http._tcp.Z`: a member, and its ports of the type.
-    Instance(&'a ServiceView, usize, TypePorts),
+    Instance(ServiceView<'a>, usize, TypePorts),
     /// `_services._dns-sd._udp.Z`.
     ServiceTypes,
     /// `b._dns-sd._udp.Z`.
@@ -42,15 +42,33 @@ pub(super) enum Found<'a> {
 /// The longest zone that matches. At most one look-up for each number of labels that a zone has. DS of an apex belongs
 /// to the zone above, if that is ours too (RFC 4035 §3.1.4.1).
 pub(super) fn zone<'s>(snapshot: &'s Snapshot, name: &Folded, qtype: u16) -> Option<&'s ZoneView> {
-    let mut matching = (1..=name.labels())
-        .rev()
-        .filter(|labels| snapshot.has_zone_of(*labels))
-        .filter_map(|labels| snapshot.zone(name.suffix(labels)));
-    let longest = matching.next()?;
+    let longest = longest(snapshot, name, name.labels())?;
     if qtype == types::DS && longest.labels() == name.labels() {
-        return matching.next().or(Some(longest));
+        let above = longest.labels().checked_sub(1);
+        return above
+            .and_then(|labels| self::longest(snapshot, name, labels))
+            .or(Some(longest));
     }
     Some(longest)
+}
+
+/// The longest zone that matches and has at most so many labels.
+#[inline]
+fn longest<'s>(snapshot: &'s Snapshot, name: &Folded, labels: usize) -> Option<&'s ZoneView> {
+    if let Some(lone) = snapshot.lone() {
+        let is_in = lone.labels() <= labels && name.is_in(lone.apex(), lone.labels());
+        return is_in.then_some(lone);
+    }
+    let mut counts = snapshot.label_counts(labels);
+    while let Some(labels) = counts.checked_ilog2() {
+        // No name has more labels than bits, and a zone's bit is that of its labels.
+        let found = snapshot.zone(name.suffix(labels as usize));
+        if found.is_some() {
+            return found;
+        }
+        counts ^= 1 << labels;
+    }
+    None
 }
 
 /// What `name` stands for in `zone`, which it is in, as far as the catalog says. Hash look-ups and binary searches
@@ -124,12 +142,12 @@ fn beside_services<'z, 'n>(
 
 /// `web.Z` and below.
 fn below_service<'z, 'n>(
-    service: &'z ServiceView,
+    service: ServiceView<'z>,
     depth: usize,
     label: impl Fn(usize) -> &'n [u8],
 ) -> Option<Found<'z>> {
     if depth == 1 {
-        return Some(Found::Selection(service, &service.own));
+        return Some(Found::Selection(service, service.own()));
     }
     if let Some(protocol) = protocol(label(2)) {
         return match depth {
@@ -162,7 +180,11 @@ fn below_service<'z, 'n>(
     }
 }
 
+#[inline]
 fn protocol(label: &[u8]) -> Option<Protocol> {
+    if label.first() != Some(&b'_') {
+        return None;
+    }
     match label {
         b"_tcp" => Some(Protocol::Tcp),
         b"_udp" => Some(Protocol::Udp),

@@ -1,7 +1,8 @@
 //! The records of one instance: at its host name, and at its names below service types.
 
+use crate::catalog::Instance;
 use crate::catalog::limits::PORTS_MAX;
-use crate::view::{PortView, TypePorts};
+use crate::view::{Numbers, PortView, TypePorts};
 
 use super::order::Scratch;
 use super::records::{Context, Family, SRV_FIXED_OCTETS, additional, service_record, services};
@@ -34,7 +35,7 @@ pub(super) fn ports_of_member(
             entries.push(at);
         }
     }
-    services(context, &entries, reply, scratch);
+    services(context, Numbers::Of(&entries), reply, scratch);
     scratch.gathered = entries;
 }
 
@@ -75,7 +76,7 @@ pub(super) fn host_addresses(
     scratch: &mut Scratch,
 ) {
     for number in family.of_member(context.service, member) {
-        if !family.write(context, *number, Section::Answer, context.owner, reply) {
+        if !family.write(context, number, Section::Answer, context.owner, reply) {
             context.cut(reply, scratch);
             return;
         }
@@ -107,10 +108,26 @@ pub(super) fn additional_text(context: Context<'_>, member: usize, reply: &mut R
     text(context, Section::Additional, member, reply);
 }
 
-/// Octets of an instance's `key=value` strings in a TXT record; 0 if there are none.
+/// The instance in the catalog: what only a few answers need is not laid out.
+fn instance<'a>(context: Context<'a>, member: usize) -> Option<&'a Instance> {
+    let instances = &context.service.service().instances;
+    let id = context.service.id(member);
+    let at = instances.binary_search_by(|other| other.id.as_str().as_bytes().cmp(id));
+    at.ok().map(|at| &*instances[at])
+}
+
+/// An instance's `key=value` strings in a TXT record.
+fn strings<'a>(context: Context<'a>, member: usize) -> impl Iterator<Item = (&'a str, &'a str)> {
+    instance(context, member)
+        .into_iter()
+        .flat_map(Instance::txt_strings)
+}
+
+/// Octets of those strings; 0 if there are none.
 fn text_octets(context: Context<'_>, member: usize) -> usize {
-    let strings = context.service.service().instances[member].txt_strings();
-    strings.map(|(key, value)| key.len() + value.len() + 2).sum()
+    strings(context, member)
+        .map(|(key, value)| key.len() + value.len() + 2)
+        .sum()
 }
 
 /// Appends a TXT record of an instance's `meta`, of one empty string if there is none; whether it fit.
@@ -123,8 +140,7 @@ fn text(context: Context<'_>, section: Section, member: usize, reply: &mut Reply
     if octets + RECORD_HEAD_OCTETS > reply.room() {
         return false;
     }
-    let strings = context.service.service().instances[member].txt_strings();
-    reply.text(section, owner, ttl, octets, strings);
+    reply.text(section, owner, ttl, octets, strings(context, member));
     true
 }
 

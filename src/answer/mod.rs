@@ -5,6 +5,7 @@
 //! `docs/design/answering.md` says why it is built so.
 
 mod additional;
+mod ahead;
 mod apex;
 mod chain;
 mod discovery;
@@ -28,7 +29,8 @@ use gate::{Question, Refusal, Verdict as Gate, ede, rcode};
 use name::Folded;
 use reply::{Pointer, Reply};
 
-pub use order::Scratch;
+pub use ahead::{AHEAD_MAX, look_ahead};
+pub use order::{Noted, Scratch};
 
 /// The size that our OPT offers: no fragments on any path (RFC 9715 §3.2).
 pub const UDP_PAYLOAD_DEFAULT: u16 = 1232;
@@ -75,22 +77,28 @@ pub fn answer(
     scratch: &mut Scratch,
     out: &mut [u8],
 ) -> Outcome {
-    let refuse = |refusal: Refusal, out: &mut [u8]| match refusal.write(packet, asked.udp_payload_max, out) {
-        0 => Outcome::Drop,
-        octets => Outcome::Reply(octets),
+    scratch.noted = Noted::default();
+    let refuse = |refusal: Refusal, scratch: &mut Scratch, out: &mut [u8]| {
+        scratch.noted.rcode = refusal.rcode();
+        match refusal.write(packet, asked.udp_payload_max, out) {
+            0 => Outcome::Drop,
+            octets => Outcome::Reply(octets),
+        }
     };
     let question = match gate::judge(packet, asked.transport) {
         Gate::Drop => return Outcome::Drop,
         Gate::Slow => return Outcome::Slow,
-        Gate::Refuse(refusal) => return refuse(refusal, out),
+        Gate::Refuse(refusal) => return refuse(refusal, scratch, out),
         Gate::Question(question) => question,
     };
+    scratch.noted.qtype = question.qtype;
     let Some(name) = Folded::new(question.name) else {
         return Outcome::Drop;
     };
     let Some(zone) = find::zone(snapshot, &name, question.qtype) else {
         return refuse(
             Refusal::new(&question, rcode::REFUSED, Some(ede::NOT_AUTHORITATIVE)),
+            scratch,
             out,
         );
     };
@@ -100,6 +108,7 @@ pub fn answer(
             let apex_at = Pointer::new(gate::HEADER_OCTETS + name.offset(zone.labels()));
             let asked_of = (question.qtype, apex_at);
             chain::follow(snapshot, zone, &name, asked_of, asked, scratch, &mut reply);
+            scratch.noted.rcode = reply.rcode();
             Outcome::Reply(reply.finish(&question, asked.udp_payload_max))
         }
         None => Outcome::Drop,

@@ -8,9 +8,14 @@ use super::gate::NAME_OCTETS_MAX;
 /// Labels of the longest name: 127 of one octet each.
 const LABELS_MAX: usize = 128;
 
+/// Octets that are folded at once, whatever the name has of them.
+const STEP_OCTETS: usize = 32;
+/// Octets of the longest name in whole steps.
+const WIRE_OCTETS: usize = NAME_OCTETS_MAX.next_multiple_of(STEP_OCTETS);
+
 /// A name in lower case.
 pub(super) struct Folded {
-    wire: [u8; NAME_OCTETS_MAX],
+    wire: [u8; WIRE_OCTETS],
     len: usize,
     /// Where each label's length octet stands, the leftmost label first.
     offsets: [u8; LABELS_MAX],
@@ -21,14 +26,17 @@ impl Folded {
     /// Folds a name that the gate has passed: well formed, without pointers, at most 255 octets.
     pub(super) fn new(name: &[u8]) -> Option<Self> {
         let mut folded = Self {
-            wire: [0; NAME_OCTETS_MAX],
+            wire: [0; WIRE_OCTETS],
             len: name.len(),
             offsets: [0; LABELS_MAX],
             labels: 0,
         };
         folded.wire.get_mut(..name.len())?.copy_from_slice(name);
         // Length octets are at most 63, below the letters: folding the whole cannot change them.
-        folded.wire[..name.len()].make_ascii_lowercase();
+        let (steps, _) = folded.wire.as_chunks_mut::<STEP_OCTETS>();
+        for step in steps.iter_mut().take(name.len().div_ceil(STEP_OCTETS)) {
+            step.make_ascii_lowercase();
+        }
         let mut at = 0;
         while let Some(octets) = name.get(at).copied().filter(|octets| *octets > 0) {
             *folded.offsets.get_mut(folded.labels)? = at as u8;

@@ -26,6 +26,15 @@ const ENTRIES_PER_MEMBER_MAX: usize = if PORTS_MAX > ADDRESSES_MAX {
 /// No record is shorter: an A record whose owner is a pointer.
 const RECORD_OCTETS_MIN: usize = RECORD_HEAD_OCTETS + 4;
 
+/// What the last reply was, for who counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// The type asked for; 0 if the gate refused the message.
+    pub qtype: u16,
+    /// Twelve bits.
+    pub rcode: u16,
+}
+
 /// Working memory of one worker, made once and reused for each question.
 #[derive(Debug)]
 pub struct Scratch {
@@ -42,6 +51,8 @@ pub struct Scratch {
     pub(super) names: Names,
     /// Answers that not even 65,535 octets held whole.
     pub left_out: u64,
+    /// What the last reply was.
+    pub noted: Noted,
 }
 
 impl Scratch {
@@ -55,6 +66,7 @@ impl Scratch {
             gathered: Vec::with_capacity(PORTS_MAX * INSTANCES_MAX),
             names: Names::new(),
             left_out: 0,
+            noted: Noted::default(),
         }
     }
 }
@@ -87,12 +99,16 @@ pub(super) trait Choice {
     fn tier(&self, at: usize) -> u16;
     /// Its weight.
     fn weight(&self, at: usize) -> u32;
+    /// Whether all weigh the same, as far as it is known without a look at each.
+    fn is_even(&self) -> bool;
     /// Its octets in the answer.
     fn octets(&self, at: usize) -> usize;
+    /// No record has more octets.
+    fn octets_max(&self) -> usize;
     /// How many records there are, if several entries can be one record.
     fn repeating(&self) -> Option<usize>;
     /// The service, for places on the ring.
-    fn service(&self) -> &ServiceView;
+    fn service(&self) -> ServiceView<'_>;
 }
 
 /// Bounds of one answer.
@@ -111,14 +127,7 @@ pub(super) fn arrange(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scrat
     let count = choice.len();
     forget_seen(choice, scratch);
     if bounds.limit == 0 || bounds.limit >= count {
-        let mut octets = 0;
-        for at in 0..count {
-            octets += choice.octets(at);
-            if octets > bounds.room {
-                break;
-            }
-        }
-        if octets <= bounds.room {
+        if fits(choice, count, bounds.room) {
             scratch.chosen.extend(0..count as u32);
             order_tiers(choice, scratch);
             return false;
@@ -127,6 +136,21 @@ pub(super) fn arrange(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scrat
         return false;
     }
     window(choice, bounds, scratch);
+    true
+}
+
+/// Whether all records have room. Most have it however long each is.
+fn fits(choice: &impl Choice, count: usize, room: usize) -> bool {
+    if count * choice.octets_max() <= room {
+        return true;
+    }
+    let mut octets = 0;
+    for at in 0..count {
+        octets += choice.octets(at);
+        if octets > room {
+            return false;
+        }
+    }
     true
 }
 
@@ -159,6 +183,11 @@ fn partition(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool)
 /// Orders the records in `scratch.chosen`, which stand tier by tier.
 fn order_tiers(choice: &impl Choice, scratch: &mut Scratch) {
     let Scratch { chosen, random, .. } = scratch;
+    let tier = |at: Option<&u32>| at.map(|at| choice.tier(*at as usize));
+    if tier(chosen.first()) == tier(chosen.last()) {
+        // They stand in order, so all between are of it too.
+        return order_tier(choice, chosen, random);
+    }
     let mut start = 0;
     while start < chosen.len() {
         let tier = choice.tier(chosen[start] as usize);
@@ -175,6 +204,9 @@ fn order_tiers(choice: &impl Choice, scratch: &mut Scratch) {
 fn order_tier(choice: &impl Choice, tier: &mut [u32], random: &mut fastrand::Rng) {
     if tier.len() < 2 {
         return;
+    }
+    if choice.is_even() {
+        return random.shuffle(tier);
     }
     let total: u64 = tier.iter().map(|at| u64::from(choice.weight(*at as usize))).sum();
     let first = if total == 0 {

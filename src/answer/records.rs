@@ -1,7 +1,13 @@
 //! The records of a service: chosen, ordered and written.
 
+use std::ops::Range;
+
 use crate::catalog::OnEmpty;
-use crate::view::{AddressList, Addresses, PortView, Range, Selection, ServiceView, Standing, ZoneView};
+use crate::catalog::limits::LABEL_OCTETS_MAX;
+use crate::view::{
+    AddressList, Addresses, Member, Numbers, PortView, Row, Selection, ServiceView, Standing, Weights,
+    ZoneView,
+};
 
 use super::order::{Bounds, Choice, Scratch, arrange};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
@@ -16,7 +22,7 @@ pub(super) const SRV_FIXED_OCTETS: usize = 6;
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) zone: &'a ZoneView,
-    pub(super) service: &'a ServiceView,
+    pub(super) service: ServiceView<'a>,
     pub(super) asked: &'a Asked,
     /// Where the name that is answered stands in the message.
     pub(super) owner: Pointer,
@@ -88,24 +94,34 @@ impl Family {
     ) -> bool {
         let (ttl, service) = (context.ttl(), context.service);
         match self {
-            Self::V4 => reply.record(section, owner, types::A, ttl, &[&service.v4(number)]),
-            Self::V6 => reply.record(section, owner, types::AAAA, ttl, &[service.v6(number)]),
+            Self::V4 => {
+                let head = (types::A, ttl);
+                reply.fixed_record::<4, { RECORD_HEAD_OCTETS + 4 }>(section, owner, head, &service.v4(number))
+            }
+            Self::V6 => {
+                let head = (types::AAAA, ttl);
+                reply.fixed_record::<16, { RECORD_HEAD_OCTETS + 16 }>(
+                    section,
+                    owner,
+                    head,
+                    service.v6(number),
+                )
+            }
         }
-        .is_some()
     }
 
-    /// How many different addresses a service has.
-    fn count(self, service: &ServiceView) -> usize {
+    /// Numbers of addresses that a service has.
+    fn count(self, service: ServiceView<'_>) -> usize {
         service.address_counts()[self as usize]
     }
 
     /// The numbers of a member's addresses.
-    pub(super) fn of_member(self, service: &ServiceView, member: usize) -> &[u32] {
+    pub(super) fn of_member(self, service: ServiceView<'_>, member: usize) -> Range<u32> {
         let member = service.member_at(member);
-        service.list(match self {
+        match self {
             Self::V4 => member.v4,
             Self::V6 => member.v6,
-        })
+        }
     }
 
     fn record_octets(self) -> usize {
@@ -118,7 +134,7 @@ impl Family {
 }
 
 struct AddressChoice<'a> {
-    service: &'a ServiceView,
+    service: ServiceView<'a>,
     list: AddressList<'a>,
     family: Family,
     repeats: bool,
@@ -130,11 +146,14 @@ impl Choice for AddressChoice<'_> {
     }
 
     fn entry(&self, at: usize) -> u32 {
-        self.list.numbers[at]
+        self.list.numbers.at(at)
     }
 
     fn member(&self, at: usize) -> u32 {
-        self.list.members[at]
+        match self.list.members {
+            Some(members) => members[at],
+            None => self.service.holder(self.family as usize, self.entry(at)) as u32,
+        }
     }
 
     /// Addresses come from one tier alone.
@@ -143,15 +162,22 @@ impl Choice for AddressChoice<'_> {
     }
 
     fn weight(&self, at: usize) -> u32 {
-        match self.list.weights.get(at) {
-            Some(weight) => *weight,
-            None if self.repeats => u32::from(self.service.member_at(self.member(at) as usize).weight),
-            // Equal sums are not kept; that of the first holder alone would be another.
-            None => 1,
+        match self.list.weights {
+            Weights::Equal => 1,
+            Weights::Of(weights) => weights[at],
+            Weights::OfMembers => u32::from(self.service.rank(self.member(at) as usize).1),
         }
     }
 
+    fn is_even(&self) -> bool {
+        matches!(self.list.weights, Weights::Equal)
+    }
+
     fn octets(&self, _: usize) -> usize {
+        self.family.record_octets()
+    }
+
+    fn octets_max(&self) -> usize {
         self.family.record_octets()
     }
 
@@ -159,7 +185,7 @@ impl Choice for AddressChoice<'_> {
         self.repeats.then(|| self.family.count(self.service))
     }
 
-    fn service(&self) -> &ServiceView {
+    fn service(&self) -> ServiceView<'_> {
         self.service
     }
 }
@@ -178,11 +204,11 @@ pub(super) fn addresses(
     let service = context.service;
     let bounds = context.bounds(reply);
     // A limit counts instances, so each must bring what it has, shared or not. One that all of them keep is none.
-    let by_member = addresses
-        .by_member(service)
+    let by_member = service
+        .by_member(addresses)
         .filter(|list| bounds.limit > 0 && bounds.limit < instances(list));
     let repeats = by_member.is_some();
-    let list = by_member.unwrap_or_else(|| addresses.each_once(service));
+    let list = by_member.unwrap_or_else(|| service.each_once(addresses));
     let choice = AddressChoice {
         service,
         list,
@@ -191,7 +217,7 @@ pub(super) fn addresses(
     };
     let cut = arrange(&choice, &bounds, scratch);
     for at in &scratch.chosen {
-        let number = list.numbers[*at as usize];
+        let number = list.numbers.at(*at as usize);
         family.write(context, number, Section::Answer, context.owner, reply);
     }
     if cut {
@@ -201,19 +227,20 @@ pub(super) fn addresses(
 
 /// How many instances a list is of.
 fn instances(list: &AddressList<'_>) -> usize {
-    list.members.chunk_by(|one, next| one == next).count()
+    let members = list.members.unwrap_or(&[]);
+    members.chunk_by(|one, next| one == next).count()
 }
 
 struct ServiceChoice<'a> {
-    service: &'a ServiceView,
-    entries: &'a [u32],
+    service: ServiceView<'a>,
+    entries: Numbers<'a>,
     /// Octets of a record without its target's first label.
     fixed: usize,
 }
 
 impl ServiceChoice<'_> {
     fn port(&self, at: usize) -> PortView {
-        self.service.port_at(self.entries[at])
+        self.service.port_at(self.entries.at(at))
     }
 }
 
@@ -223,7 +250,7 @@ impl Choice for ServiceChoice<'_> {
     }
 
     fn entry(&self, at: usize) -> u32 {
-        self.entries[at]
+        self.entries.at(at)
     }
 
     fn member(&self, at: usize) -> u32 {
@@ -231,28 +258,41 @@ impl Choice for ServiceChoice<'_> {
     }
 
     fn tier(&self, at: usize) -> u16 {
-        self.service.member_at(self.member(at) as usize).priority
+        self.service.rank(self.member(at) as usize).0
     }
 
     fn weight(&self, at: usize) -> u32 {
-        u32::from(self.service.member_at(self.member(at) as usize).weight)
+        u32::from(self.service.rank(self.member(at) as usize).1)
+    }
+
+    fn is_even(&self) -> bool {
+        false
     }
 
     fn octets(&self, at: usize) -> usize {
-        self.fixed + 1 + usize::from(self.port(at).label_octets)
+        self.fixed + 1 + self.service.id(self.member(at) as usize).len()
+    }
+
+    fn octets_max(&self) -> usize {
+        self.fixed + 1 + LABEL_OCTETS_MAX
     }
 
     fn repeating(&self) -> Option<usize> {
         None
     }
 
-    fn service(&self) -> &ServiceView {
+    fn service(&self) -> ServiceView<'_> {
         self.service
     }
 }
 
 /// Answers SRV with the numbers in `entries`, and the targets' addresses in Additional.
-pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<'_>, scratch: &mut Scratch) {
+pub(super) fn services(
+    context: Context<'_>,
+    entries: Numbers<'_>,
+    reply: &mut Reply<'_>,
+    scratch: &mut Scratch,
+) {
     if entries.is_empty() {
         return;
     }
@@ -270,10 +310,17 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
     // Targets for Additional, each once: the member, and where its name stands.
     let mut targets = [(0u16, 0usize); ADDITIONAL_TARGETS_MAX];
     let mut targets_len = 0;
+    // Where the service's name stands, once a record has it.
+    let mut name_at = None;
     for at in &scratch.chosen {
         let port = choice.port(*at as usize);
-        let data = service_record(context, Section::Answer, ttl, &port, reply);
-        let Some(data) = data else { break };
+        let member = service.member_at(usize::from(port.member));
+        let (data, name) =
+            match service_record_named(context, Section::Answer, ttl, (&port, &member), name_at, reply) {
+                Some(written) => written,
+                None => break,
+            };
+        name_at = Some(name);
         if targets_len < ADDITIONAL_TARGETS_MAX
             && !targets[..targets_len]
                 .iter()
@@ -297,7 +344,6 @@ pub(super) fn services(context: Context<'_>, entries: &[u32], reply: &mut Reply<
 }
 
 /// Appends the SRV record of a port, and returns where its data begins; nothing if it does not fit.
-#[inline(always)]
 pub(super) fn service_record(
     context: Context<'_>,
     section: Section,
@@ -305,24 +351,50 @@ pub(super) fn service_record(
     port: &PortView,
     reply: &mut Reply<'_>,
 ) -> Option<usize> {
+    let member = context.service.member_at(usize::from(port.member));
+    let written = service_record_named(context, section, ttl, (port, &member), None, reply);
+    written.map(|(data, _)| data)
+}
+
+/// Appends the SRV record of a port of `member`, and returns where its data begins and where the service's name stands
+/// in it; nothing if it does not fit. That name is copied from `name_at`, if it stands there.
+#[inline(always)]
+fn service_record_named(
+    context: Context<'_>,
+    section: Section,
+    ttl: u32,
+    (port, member): (&PortView, &Member),
+    name_at: Option<usize>,
+    reply: &mut Reply<'_>,
+) -> Option<(usize, usize)> {
     let service = context.service;
-    let member = service.member_at(usize::from(port.member));
-    let mut fixed = [0; SRV_FIXED_OCTETS + 1];
-    fixed[0..2].copy_from_slice(&member.priority.to_be_bytes());
-    fixed[2..4].copy_from_slice(&member.weight.to_be_bytes());
-    fixed[4..6].copy_from_slice(&port.number.to_be_bytes());
-    fixed[6] = port.label_octets;
-    let id = service.id_of(port);
-    let service_octets = [service.label().len() as u8];
-    // The target is never compressed (RFC 2782).
-    let parts = [
-        &fixed[..],
-        id,
-        &service_octets,
-        service.label(),
-        context.zone.apex(),
+    let id = service.id_at(member.id.clone());
+    let [priority_high, priority_low] = member.priority.to_be_bytes();
+    let [weight_high, weight_low] = member.weight.to_be_bytes();
+    let [port_high, port_low] = port.number.to_be_bytes();
+    let fixed: [u8; SRV_FIXED_OCTETS + 1] = [
+        priority_high,
+        priority_low,
+        weight_high,
+        weight_low,
+        port_high,
+        port_low,
+        id.len() as u8,
     ];
-    reply.record(section, context.owner, types::SRV, ttl, &parts)
+    let label = service.label();
+    // The target is never compressed (RFC 2782).
+    let data = match name_at {
+        Some(at) => {
+            let tail = at..at + 1 + label.len() + context.zone.apex().len();
+            reply.record_with_tail(section, context.owner, (types::SRV, ttl), &[&fixed, id], tail)
+        }
+        None => {
+            let octets = [label.len() as u8];
+            let parts = [&fixed[..], id, &octets, label, context.zone.apex()];
+            reply.record(section, context.owner, types::SRV, ttl, &parts)
+        }
+    }?;
+    Some((data, data + fixed.len() + id.len()))
 }
 
 /// Adds an RRset of a target whole or not at all: half of one would be taken for the whole (RFC 2181 §5). Inlined: six
@@ -335,17 +407,20 @@ pub(super) fn additional(
     owner: Pointer,
     reply: &mut Reply<'_>,
 ) {
+    if family.count(context.service) == 0 {
+        return;
+    }
     let numbers = family.of_member(context.service, member);
     if numbers.len() * family.record_octets() > reply.room() {
         return;
     }
     for number in numbers {
-        family.write(context, *number, Section::Additional, owner, reply);
+        family.write(context, number, Section::Additional, owner, reply);
     }
 }
 
 /// Adds the addresses of a selection that is answered, each once, as far as its limit allows.
-pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selection, reply: &mut Reply<'_>) {
+pub(super) fn additional_of_selection(context: Context<'_>, selection: Selection, reply: &mut Reply<'_>) {
     for (family, addresses) in [(Family::V4, selection.v4), (Family::V6, selection.v6)] {
         if addresses.is_empty() {
             continue;
@@ -354,11 +429,11 @@ pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selectio
             0 => usize::MAX,
             limit => limit,
         };
-        let numbers = addresses.each_once(context.service).numbers;
-        let numbers = &numbers[..numbers.len().min(limit)];
-        if numbers.len() * family.record_octets() <= reply.room() {
-            for number in numbers {
-                family.write(context, *number, Section::Additional, context.owner, reply);
+        let numbers = context.service.each_once(addresses).numbers;
+        let count = numbers.len().min(limit);
+        if count * family.record_octets() <= reply.room() {
+            for number in numbers.iter().take(count) {
+                family.write(context, number, Section::Additional, context.owner, reply);
             }
         }
     }
@@ -367,7 +442,7 @@ pub(super) fn additional_of_selection(context: Context<'_>, selection: &Selectio
 /// Answers `_port._proto.tag.service`: the intersection is found when it is asked, by a walk over the tag's bearers.
 pub(super) fn port_of_tag(
     context: Context<'_>,
-    bearers: Range,
+    bearers: Row,
     name: u32,
     is_srv: bool,
     reply: &mut Reply<'_>,
@@ -377,8 +452,8 @@ pub(super) fn port_of_tag(
     let mut entries = std::mem::take(&mut scratch.gathered);
     let mut gather = |wanted: &dyn Fn(usize, &PortView) -> bool| {
         entries.clear();
-        for member in service.list(bearers) {
-            let member = *member as usize;
+        for member in service.numbers(bearers).iter() {
+            let member = member as usize;
             let port = service.port_of(member, name);
             entries.extend(port.filter(|(_, port)| wanted(member, port)).map(|(at, _)| at));
         }
@@ -393,7 +468,7 @@ pub(super) fn port_of_tag(
     };
     let verdict = verdict(standing, context.on_empty());
     if verdict == Verdict::Records && is_srv {
-        services(context, &entries, reply, scratch);
+        services(context, Numbers::Of(&entries), reply, scratch);
     }
     scratch.gathered = entries;
     verdict

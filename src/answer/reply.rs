@@ -57,6 +57,17 @@ pub(super) enum Owner<'a> {
 /// Octets of a record before its data, the owner being a pointer.
 pub(super) const RECORD_HEAD_OCTETS: usize = 12;
 
+/// What stands before a record's data.
+#[inline]
+fn head(owner: Pointer, rtype: u16, ttl: u32, data_octets: usize) -> [u8; RECORD_HEAD_OCTETS] {
+    let [o0, o1] = owner.octets();
+    let [t0, t1] = rtype.to_be_bytes();
+    let [s0, s1, s2, s3] = ttl.to_be_bytes();
+    let [d0, d1] = (data_octets as u16).to_be_bytes();
+    // Of class IN.
+    [o0, o1, t0, t1, 0, 1, s0, s1, s2, s3, d0, d1]
+}
+
 /// The reply under way. What it is given fits: callers ask [`Self::room`] first.
 pub(super) struct Reply<'b> {
     out: &'b mut [u8],
@@ -149,17 +160,62 @@ impl<'b> Reply<'b> {
         if octets + RECORD_HEAD_OCTETS > self.room() {
             return None;
         }
-        let mut head = [0; RECORD_HEAD_OCTETS];
-        head[0..2].copy_from_slice(&owner.octets());
-        head[2..4].copy_from_slice(&rtype.to_be_bytes());
-        head[4..6].copy_from_slice(&1u16.to_be_bytes());
-        head[6..10].copy_from_slice(&ttl.to_be_bytes());
-        head[10..12].copy_from_slice(&(octets as u16).to_be_bytes());
-        self.push(&head);
+        self.push(&head(owner, rtype, ttl, octets));
         let data = self.at;
         for part in parts {
             self.push(part);
         }
+        self.counts[section as usize] += 1;
+        Some(data)
+    }
+
+    /// Appends a record of so many octets, `OCTETS` with its head; whether it fit. Addresses are most of all records, and
+    /// of a fixed size there is nothing to add up and one copy to make.
+    #[inline]
+    pub(super) fn fixed_record<const DATA: usize, const OCTETS: usize>(
+        &mut self,
+        section: Section,
+        owner: Pointer,
+        (rtype, ttl): (u16, u32),
+        data: &[u8; DATA],
+    ) -> bool {
+        const { assert!(DATA + RECORD_HEAD_OCTETS == OCTETS) };
+        let mut record = [0; OCTETS];
+        record[..RECORD_HEAD_OCTETS].copy_from_slice(&head(owner, rtype, ttl, DATA));
+        record[RECORD_HEAD_OCTETS..].copy_from_slice(data);
+        let room = self.out.get_mut(self.at..self.limit);
+        let Some((room, _)) = room.and_then(|room| room.split_first_chunk_mut::<OCTETS>()) else {
+            return false;
+        };
+        *room = record;
+        self.at += OCTETS;
+        self.counts[section as usize] += 1;
+        true
+    }
+
+    /// Appends a record whose data is that of `parts` and then what stands at `tail` in the message already, and returns
+    /// where the data begins; nothing if it does not fit.
+    #[inline]
+    pub(super) fn record_with_tail(
+        &mut self,
+        section: Section,
+        owner: Pointer,
+        (rtype, ttl): (u16, u32),
+        parts: &[&[u8]],
+        tail: std::ops::Range<usize>,
+    ) -> Option<usize> {
+        let octets = parts.iter().map(|part| part.len()).sum::<usize>() + tail.len();
+        if octets + RECORD_HEAD_OCTETS > self.room() {
+            return None;
+        }
+        self.push(&head(owner, rtype, ttl, octets));
+        let data = self.at;
+        for part in parts {
+            self.push(part);
+        }
+        let after = self.at + tail.len();
+        self.out.copy_within(tail, self.at);
+        self.at = after;
         self.counts[section as usize] += 1;
         Some(data)
     }
@@ -173,13 +229,7 @@ impl<'b> Reply<'b> {
         octets: usize,
         strings: impl Iterator<Item = (&'t str, &'t str)>,
     ) {
-        let mut head = [0; RECORD_HEAD_OCTETS];
-        head[0..2].copy_from_slice(&owner.octets());
-        head[2..4].copy_from_slice(&types::TXT.to_be_bytes());
-        head[4..6].copy_from_slice(&1u16.to_be_bytes());
-        head[6..10].copy_from_slice(&ttl.to_be_bytes());
-        head[10..12].copy_from_slice(&(octets as u16).to_be_bytes());
-        self.push(&head);
+        self.push(&head(owner, types::TXT, ttl, octets));
         for (key, value) in strings {
             self.push(&[(key.len() + 1 + value.len()) as u8]);
             self.push(key.as_bytes());

@@ -4,7 +4,7 @@
 //! Pure, like [`super::answer`]: what has come is octets, and what leaves is octets. The connection that they come
 //! over is the caller's, and so is patience with it.
 
-use super::{Asked, Outcome, Scratch, TCP_MESSAGE_MAX, answer};
+use super::{Asked, Noted, Outcome, Scratch, TCP_MESSAGE_MAX, answer};
 use crate::view::Snapshot;
 
 /// The length before each message.
@@ -37,13 +37,14 @@ pub enum Next<'a> {
 }
 
 /// Answers the whole messages at the front of `unread` into `burst`, which holds [`BURST_OCTETS`]: until there are
-/// none, one is for the slow path, or the burst is full.
+/// none, one is for the slow path, or the burst is full. `note` is told of each reply.
 pub fn answer_stream<'a>(
     snapshot: &Snapshot,
     unread: &'a [u8],
     asked: &Asked,
     scratch: &mut Scratch,
     burst: &mut [u8],
+    mut note: impl FnMut(Noted),
 ) -> Progress<'a> {
     let mut consumed = 0;
     let mut written = 0;
@@ -68,6 +69,7 @@ pub fn answer_stream<'a>(
                 let octets = u16::try_from(octets).expect("a reply is no longer than a message may be");
                 *prefix = octets.to_be_bytes();
                 written += PREFIX_OCTETS + usize::from(octets);
+                note(scratch.noted);
             }
         }
     };

@@ -8,17 +8,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::metrics::{self, bump};
 use crate::view::Current;
 
 mod accept;
-mod batch;
 mod bind;
 mod connections;
+mod datagrams;
 mod slow;
 mod tcp;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use slow::Identity;
 
 use bind::Bound;
 use connections::Connections;
+use metrics::Dns as Counts;
 
 /// The largest UDP reply, and the size that we say we take (RFC 9715 §3.1; what fits IPv6's least MTU).
 pub const UDP_PAYLOAD_DEFAULT: u16 = 1232;
@@ -88,34 +90,6 @@ impl Default for Config {
     }
 }
 
-/// What went wrong so far. Each is bumped where something is lost, never for an answer.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Datagrams from port 0, without a usable source address of ours, or longer than is taken.
-    pub udp_dropped: AtomicU64,
-    /// Errors of a UDP socket.
-    pub udp_errors: AtomicU64,
-    /// Replies that were longer than the interface's MTU and left as TC=1.
-    pub udp_too_long: AtomicU64,
-    /// New connections closed because all others were busy.
-    pub tcp_refused: AtomicU64,
-    /// Idle connections closed to make room.
-    pub tcp_evicted: AtomicU64,
-    /// Connections that could not be accepted.
-    pub tcp_accept_errors: AtomicU64,
-    /// Connections closed because the client did not read, or sent half a message.
-    pub tcp_timeouts: AtomicU64,
-    /// Messages for which the slow path had no room.
-    pub slow_dropped: AtomicU64,
-    /// Messages at which our own code panicked.
-    pub panics: AtomicU64,
-}
-
-/// Counts one, and says whether it is a power of two: so often an event that can come in floods is worth a line.
-fn bump(count: &AtomicU64) -> bool {
-    (count.fetch_add(1, Ordering::Relaxed) + 1).is_power_of_two()
-}
-
 /// Everything that listens. Dropping it stops it without waiting; [`Handle::stop`] waits.
 #[derive(Debug)]
 pub struct Handle {
@@ -157,7 +131,11 @@ impl Drop for Stop {
 ///
 /// # Errors
 /// An address cannot be bound, or a thread not started: the error names it and says what to do.
-pub async fn start(config: Config, current: Arc<Current>) -> Result<Handle, BindError> {
+pub async fn start(
+    config: Config,
+    current: Arc<Current>,
+    counts: Arc<metrics::Dns>,
+) -> Result<Handle, BindError> {
     if config.addresses.is_empty() {
         return Err(BindError::NoAddress);
     }
@@ -171,7 +149,6 @@ pub async fn start(config: Config, current: Arc<Current>) -> Result<Handle, Bind
         .map(|&address| Bound::bind(address, config.udp_workers))
         .collect::<Result<Vec<_>, _>>()?;
 
-    let counts = Arc::new(Counts::default());
     let (alive, gone) = mpsc::channel(1);
     let (stop_tasks, stopping) = watch::channel(false);
     let stop = Stop {
@@ -195,6 +172,7 @@ pub async fn start(config: Config, current: Arc<Current>) -> Result<Handle, Bind
                 socket,
                 current: current.clone(),
                 slow: slow.clone(),
+                answers: counts.answers(metrics::Over::Udp),
                 counts: counts.clone(),
                 stopping: stop.workers.clone(),
                 udp_payload_max: config.udp_payload_max,
@@ -213,6 +191,7 @@ pub async fn start(config: Config, current: Arc<Current>) -> Result<Handle, Bind
             config: config.clone(),
             current: current.clone(),
             slow: slow.clone(),
+            answers: counts.answers(metrics::Over::Tcp),
             counts: counts.clone(),
             stopping: stopping.clone(),
             alive: alive.clone(),
@@ -231,8 +210,8 @@ pub async fn start(config: Config, current: Arc<Current>) -> Result<Handle, Bind
 }
 
 impl Handle {
-    /// What went wrong so far.
-    pub fn counts(&self) -> &Counts {
+    /// What is counted.
+    pub fn counts(&self) -> &metrics::Dns {
         &self.counts
     }
 

@@ -21,7 +21,7 @@ use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::batch::{self, Local};
+use super::datagrams::{self, Local};
 use super::{Config, Counts, bump};
 use crate::answer::gate;
 
@@ -174,9 +174,10 @@ async fn serve<H: RequestHandler>(handler: Arc<H>, message: Message, udp_payload
     if reply.is_empty() {
         return;
     }
+    bump(&counts.slow_answered);
     match back {
         Back::Datagram { socket, local } => {
-            if let Err(error) = batch::send_one(&socket, &reply, client, local)
+            if let Err(error) = datagrams::send_one(&socket, &reply, client, local)
                 && bump(&counts.udp_errors)
             {
                 tracing::debug!(%error, "UDP socket");

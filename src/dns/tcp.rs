@@ -22,6 +22,7 @@ use super::slow::{self, Back, Message};
 use super::{Config, Counts, bump, udp};
 use crate::answer::stream::{self, BURST_OCTETS};
 use crate::answer::{Asked, Scratch, TCP_MESSAGE_MAX, Transport};
+use crate::metrics::Answers;
 use crate::view::Current;
 
 /// What is read at least at once.
@@ -43,6 +44,8 @@ pub(super) struct Service {
     pub(super) config: Arc<Config>,
     pub(super) current: Arc<Current>,
     pub(super) slow: slow::Queue,
+    /// All connections bump them.
+    pub(super) answers: Arc<Answers>,
     pub(super) counts: Arc<Counts>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Dropped at the end, which is how the end is known.
@@ -231,6 +234,7 @@ impl Connection {
                 &asked,
                 &mut desk.scratch,
                 &mut desk.burst,
+                |noted| self.service.answers.note_shared(noted.qtype, noted.rcode),
             );
             self.unsent.extend_from_slice(&desk.burst[..progress.written]);
             let next = match progress.next {

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket as StdUdpSocket};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +30,7 @@ fn config(addresses: &[SocketAddr]) -> Config {
 }
 
 async fn serve(config: Config) -> Handle {
-    start(config, Arc::default()).await.unwrap()
+    start(config, Arc::default(), Arc::default()).await.unwrap()
 }
 
 async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -440,7 +441,7 @@ async fn a_handle_that_is_dropped_stops_too() {
 async fn a_port_in_use_is_named_with_what_to_do() {
     let server = serve(config(&[V4])).await;
     let address = server.addresses[0];
-    let error = start(config(&[address]), Arc::default())
+    let error = start(config(&[address]), Arc::default(), Arc::default())
         .await
         .unwrap_err()
         .to_string();
@@ -458,7 +459,7 @@ async fn a_port_in_use_is_named_with_what_to_do() {
     let other = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
     other.set_reuse_port(true).unwrap();
     other.bind(&taken.into()).unwrap();
-    let error = start(config(&[taken]), Arc::default())
+    let error = start(config(&[taken]), Arc::default(), Arc::default())
         .await
         .unwrap_err()
         .to_string();
@@ -467,10 +468,13 @@ async fn a_port_in_use_is_named_with_what_to_do() {
         "{error}"
     );
 
-    let error = start(config(&[]), Arc::default()).await.unwrap_err().to_string();
+    let error = start(config(&[]), Arc::default(), Arc::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("--dns"), "{error}");
     let elsewhere = "192.0.2.1:0".parse().unwrap();
-    let error = start(config(&[elsewhere]), Arc::default())
+    let error = start(config(&[elsewhere]), Arc::default(), Arc::default())
         .await
         .unwrap_err()
         .to_string();

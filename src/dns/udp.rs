@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::batch::{self, Batch, Wait};
+use super::datagrams::{self, Batch, Wait};
 use super::slow::{self, Back, Message};
 use super::{Counts, bump};
 use crate::answer::{self, Asked, Outcome, Scratch, Transport, gate};
+use crate::metrics::Answers;
 use crate::view::Current;
 
 /// Errors in a row after which a worker pauses: one says something about one datagram, many about the socket.
@@ -38,6 +39,8 @@ pub(super) struct Worker {
     pub(super) socket: Arc<UdpSocket>,
     pub(super) current: Arc<Current>,
     pub(super) slow: slow::Queue,
+    /// This worker's own.
+    pub(super) answers: Arc<Answers>,
     pub(super) counts: Arc<Counts>,
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) udp_payload_max: u16,
@@ -55,7 +58,7 @@ impl Worker {
     }
 
     fn run(self) {
-        let mut batch = Batch::new(self.udp_payload_max.into());
+        let mut batch = Batch::new(&self.socket, self.udp_payload_max.into());
         let mut scratch = fresh_scratch();
         let mut errors_in_a_row = 0;
         while !self.stopping.load(Ordering::Acquire) {
@@ -63,6 +66,7 @@ impl Worker {
                 Ok(received) => {
                     errors_in_a_row = 0;
                     self.serve(&mut batch, received, &mut scratch);
+                    self.count_drops(batch.take_drops());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
@@ -91,7 +95,7 @@ impl Worker {
                 continue;
             };
             // Nobody can listen on port 0: such a source is forged.
-            if exchange.client.port() == 0 || exchange.truncated || !batch::is_source(exchange.local) {
+            if exchange.client.port() == 0 || exchange.truncated || !exchange.local.is_source() {
                 bump(&self.counts.udp_dropped);
                 continue;
             }
@@ -104,7 +108,10 @@ impl Worker {
                 answer::answer(&snapshot, exchange.query, &asked, scratch, exchange.reply)
             }));
             match answered {
-                Ok(Outcome::Reply(octets)) => batch.reply(n, octets),
+                Ok(Outcome::Reply(octets)) => {
+                    self.answers.note(scratch.noted.qtype, scratch.noted.rcode);
+                    batch.reply(n, octets);
+                }
                 Ok(Outcome::Drop) => {}
                 Ok(Outcome::Slow) => self.slow.push(Message {
                     octets: exchange.query.to_vec(),
@@ -126,7 +133,7 @@ impl Worker {
     }
 
     fn send(&self, batch: &mut Batch) {
-        let mut too_long = [0_usize; batch::BATCH];
+        let mut too_long = [0_usize; datagrams::BATCH];
         let mut too_long_count = 0;
         batch.send(&self.socket, |n, error| {
             if error.raw_os_error() == Some(libc::EMSGSIZE) {
@@ -148,6 +155,23 @@ impl Worker {
             }
         }
         batch.send(&self.socket, |_, error| self.count_error("send", &error));
+    }
+
+    fn count_drops(&self, drops: u32) {
+        if drops == 0 {
+            return;
+        }
+        let before = self
+            .counts
+            .udp_kernel_dropped
+            .fetch_add(drops.into(), Ordering::Relaxed);
+        // Each time it has doubled: an overload lasts, and a line for each batch would add to it.
+        if (before + u64::from(drops)).ilog2() > before.checked_ilog2().unwrap_or(0) || before == 0 {
+            tracing::warn!(
+                dropped = before + u64::from(drops),
+                "questions come faster than they can be answered: the kernel drops some"
+            );
+        }
     }
 
     fn count_error(&self, attempted: &str, error: &io::Error) {

@@ -96,6 +96,8 @@ pub(super) async fn read(
 
 /// The whole body, or none if it is too large.
 async fn collect(body: &mut Body, max: usize, taken: &mut Taken) -> Result<Option<Bytes>, Problem> {
+    // Most bodies come in one piece, which is used as it is.
+    let mut whole = Bytes::new();
     let mut octets: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| {
@@ -106,13 +108,18 @@ async fn collect(body: &mut Body, max: usize, taken: &mut Taken) -> Result<Optio
             )
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        if octets.len() + data.len() > max {
+        if whole.len() + octets.len() + data.len() > max {
             return Ok(None);
         }
         taken.more(data.len())?;
-        octets.extend_from_slice(&data);
+        if whole.is_empty() && octets.is_empty() {
+            whole = data;
+        } else {
+            octets.extend_from_slice(&std::mem::take(&mut whole));
+            octets.extend_from_slice(&data);
+        }
     }
-    Ok(Some(octets.into()))
+    Ok(Some(if octets.is_empty() { whole } else { octets.into() }))
 }
 
 async fn discard(mut body: Body) {

@@ -16,9 +16,12 @@ use super::problem::Problem;
 use super::query::{Query, percent_decoded};
 use super::router::Api;
 
-/// Who asks, put into a request's extensions by the front.
+/// What the front puts into a request's extensions: who asks, and the body, which it has read.
 #[derive(Clone, Debug)]
-pub(super) struct Actor(pub(super) Arc<str>);
+pub(super) struct Asked {
+    pub(super) actor: Arc<str>,
+    pub(super) body: Bytes,
+}
 
 /// A request.
 #[derive(Debug)]
@@ -39,21 +42,17 @@ impl FromRequest<Arc<Api>> for Call {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Problem> {
-        let (mut parts, body) = request.into_parts();
+        let (mut parts, _) = request.into_parts();
         let path = parts.uri.path().to_owned();
+        let asked = parts.extensions.remove::<Asked>();
+        let Asked { actor, body } = asked.ok_or_else(Problem::internal)?;
         let mut call = Self {
             zone: api.default_zone.clone(),
             service: None,
             id: None,
             query: Query::parse(parts.uri.query())?,
-            // The front has read it: this waits for nothing and has its bound.
-            body: axum::body::to_bytes(body, usize::MAX)
-                .await
-                .map_err(|_| Problem::internal())?,
-            actor: parts
-                .extensions
-                .remove::<Actor>()
-                .map_or_else(|| "unknown".into(), |actor| actor.0),
+            body,
+            actor,
             headers: parts.headers,
             path,
         };

@@ -3,11 +3,11 @@
 
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{self, HeaderValue};
 use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -17,11 +17,41 @@ use tower::ServiceExt;
 use crate::auth::{Credentials, Decision, Gate};
 
 use super::body::{self, Budget};
-use super::call::Actor;
+use super::call::Asked;
 use super::problem::Problem;
 use super::reply::{EPOCH, INDEX};
 use super::router::{Api, EXEMPT, router};
 use super::serve::Limits;
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    address: IpAddr,
+    /// Who asked last, and how it is written down: seldom does another ask on the same connection.
+    actor: Mutex<Option<(Arc<str>, Arc<str>)>>,
+}
+
+impl Peer {
+    pub(super) fn new(address: IpAddr) -> Self {
+        Self {
+            address,
+            actor: Mutex::default(),
+        }
+    }
+
+    /// `who`, from here.
+    fn actor(&self, who: Arc<str>) -> Arc<str> {
+        let mut last = self.actor.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, actor)) if *known == who => actor.clone(),
+            _ => {
+                let actor: Arc<str> = format!("{who}@{}", self.address.to_canonical()).into();
+                *last = Some((who, actor.clone()));
+                actor
+            }
+        }
+    }
+}
 
 /// What stands before the router.
 #[derive(Debug)]
@@ -47,7 +77,7 @@ impl Front {
     }
 
     /// Answers `request`, which came from `peer`. A panic on the way is a 500.
-    pub(super) async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Body> {
+    pub(super) async fn answer(&self, request: Request<Body>, peer: &Peer) -> Response<Body> {
         let started = self.api.clock.running();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let reads = matches!(method, Method::GET | Method::HEAD);
@@ -78,7 +108,7 @@ impl Front {
             *response.body_mut() = Body::empty();
         }
         let took = self.api.clock.running().since(started);
-        tracing::debug!(%method, path, status = status.as_u16(), ?took, %peer, "request");
+        tracing::debug!(%method, path, status = status.as_u16(), ?took, peer = %peer.address, "request");
         response
     }
 
@@ -86,23 +116,23 @@ impl Front {
         self.api.current.load().state.index
     }
 
-    async fn judged(&self, request: Request<Body>, peer: IpAddr) -> Result<Response<Body>, Problem> {
-        let (mut parts, mut body) = request.into_parts();
-        if !EXEMPT.contains(&parts.uri.path()) {
-            let who = self.admit(&parts)?;
-            let actor = format!("{who}@{}", peer.to_canonical());
-            parts.extensions.insert(Actor(actor.into()));
-        }
+    async fn judged(&self, request: Request<Body>, peer: &Peer) -> Result<Response<Body>, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let actor = match EXEMPT.contains(&parts.uri.path()) {
+            // It changes nothing.
+            true => "unknown".into(),
+            false => peer.actor(self.admit(&parts)?),
+        };
         // The other methods have no use for one.
-        let mut held = None;
+        let (mut octets, mut held) = (Bytes::new(), None);
         if matches!(parts.method, Method::PUT | Method::POST) {
-            let (octets, taken) = body::read(body, &parts.headers, &self.limits, &self.budget).await?;
-            held = Some(taken);
-            body = Body::from(octets);
+            let (read, taken) = body::read(body, &parts.headers, &self.limits, &self.budget).await?;
+            (octets, held) = (read, Some(taken));
         } else {
-            body = Body::empty();
+            drop(body);
         }
-        let request = Request::from_parts(parts, body);
+        parts.extensions.insert(Asked { actor, body: octets });
+        let request = Request::from_parts(parts, Body::empty());
         let Ok(response) = self.router.clone().oneshot(request).await;
         drop(held);
         Ok(response)

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::read_instance::{Verb, agree};
 use super::reply::Reply;
 use super::router::Api;
-use super::write_instance::InstanceShown;
+use super::write_instance::{InstanceShown, OCTETS_USUAL};
 use super::write_service::Page;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
@@ -51,12 +51,13 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
         deadlines: &api.deadlines,
         safe_to_stop_at: None,
     };
+    let octets = instances.len() * OCTETS_USUAL;
     let page = Page {
         name: "instances",
         items: instances.into_iter().map(|instance| shown(instance)).collect(),
         next,
     };
-    Ok(Reply::ok(&page).at_index(snapshot.state.index))
+    Ok(Reply::showing(&page, octets).at_index(snapshot.state.index))
 }
 
 pub(super) async fn show(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
@@ -173,7 +174,7 @@ fn shown(api: &Api, key: &InstanceKey, instance: &Instance, safe_to_stop_at: Opt
         deadlines: &api.deadlines,
         safe_to_stop_at,
     };
-    Reply::ok(&shown).tagged(instance.index)
+    Reply::showing(&shown, OCTETS_USUAL).tagged(instance.index)
 }
 
 /// When no cache holds a record of the service any more that was answered before `now`.

@@ -13,6 +13,9 @@ use super::problem::Problem;
 /// Arrays and objects within each other. The API's own bodies have five.
 const DEPTH_MAX: usize = 32;
 
+/// Names of an object that are compared with each other.
+const FEW: usize = 12;
+
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Json {
@@ -84,13 +87,18 @@ impl Json {
                 None
             }
             Self::Object(fields) => {
-                let mut names = HashSet::with_capacity(fields.len());
-                for (name, value) in fields {
+                let mut names = HashSet::new();
+                for (at, (name, value)) in fields.iter().enumerate() {
                     if here > 0 {
                         path.push('.');
                     }
                     path.push_str(name);
-                    if !names.insert(name.as_str()) {
+                    // Of a few names each is looked at again: that is less than to hash them.
+                    let is_known = match fields.len() {
+                        0..=FEW => fields[..at].iter().any(|(other, _)| other == name),
+                        _ => !names.insert(name.as_str()),
+                    };
+                    if is_known {
                         return Some(path.clone());
                     }
                     if let Some(found) = value.repeated(path) {

@@ -17,6 +17,7 @@ mod fields;
 mod front;
 mod instances;
 mod json;
+mod metrics;
 mod problem;
 mod query;
 mod read_instance;
@@ -30,6 +31,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 mod write_instance;
+mod write_json;
 mod write_service;
 mod zones;
 
@@ -40,6 +42,7 @@ use crate::auth::Gate;
 use crate::catalog::ZoneName;
 use crate::clock::Clock;
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::Identity;
 use crate::view::Current;
 use crate::writer::Writer;
@@ -92,6 +95,8 @@ pub struct Deps {
     pub default_zone: ZoneName,
     /// What `/readyz` says of DNS.
     pub readiness: Arc<Readiness>,
+    /// What `/metrics` shows.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Listens and serves. It must be called within a runtime.
@@ -112,6 +117,7 @@ fn front(deps: Deps, limits: Limits) -> Front {
         clock: deps.clock,
         default_zone: deps.default_zone,
         readiness: deps.readiness,
+        metrics: deps.metrics,
     });
     Front::new(api, deps.gate, deps.identity.epoch, limits)
 }

@@ -6,10 +6,15 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
+use super::write_json::{JsonText, Shape};
+
 /// The catalog's index that a reply was read at.
 pub(super) static INDEX: HeaderName = HeaderName::from_static("x-callsign-index");
 /// The catalog's epoch: indexes of two epochs have nothing to do with each other.
 pub(super) static EPOCH: HeaderName = HeaderName::from_static("x-callsign-epoch");
+
+/// Header fields of a reply.
+const HEADERS_USUAL: usize = 6;
 
 /// What a request that succeeded is answered.
 #[derive(Debug)]
@@ -26,6 +31,14 @@ impl Reply {
     pub(super) fn ok(shape: &impl Serialize) -> Self {
         Self {
             body: Some(serde_json::to_vec(shape).expect("every shape of the API has string keys")),
+            ..Self::bare(StatusCode::OK)
+        }
+    }
+
+    /// 200 with `shape`, which takes about so many `octets`.
+    pub(super) fn showing(shape: &impl Shape, octets: usize) -> Self {
+        Self {
+            body: Some(JsonText::of(shape, octets)),
             ..Self::bare(StatusCode::OK)
         }
     }
@@ -84,6 +97,8 @@ impl IntoResponse for Reply {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        // Those below, and what the front and the router add.
+        headers.reserve(HEADERS_USUAL);
         if let Some(index) = self.index {
             headers.insert(&INDEX, HeaderValue::from(index));
         }

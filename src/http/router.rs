@@ -10,12 +10,13 @@ use axum::routing::{MethodRouter, get, post, put};
 use crate::catalog::ZoneName;
 use crate::clock::Clock;
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::view::Current;
 use crate::writer::Writer;
 
 use super::problem::Problem;
 use super::ready::Readiness;
-use super::{batch, instances, ready, services, zones};
+use super::{batch, instances, metrics, ready, services, zones};
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -26,16 +27,18 @@ pub(super) struct Api {
     pub(super) clock: Clock,
     pub(super) default_zone: ZoneName,
     pub(super) readiness: Arc<Readiness>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
-/// The paths that need no token and no `Host`: a probe has neither.
-pub(super) const EXEMPT: [&str; 2] = ["/healthz", "/readyz"];
+/// The paths that need no token and no `Host`: a probe has neither, nor has who collects metrics.
+pub(super) const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Every route: [`EXEMPT`], and what begins with `/v1`.
 fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
     let mut routes = vec![
         ("/healthz".to_owned(), get(ready::alive)),
         ("/readyz".to_owned(), get(ready::ready)),
+        ("/metrics".to_owned(), get(metrics::show)),
         ("/v1/zones".to_owned(), get(zones::list)),
         (
             "/v1/zones/{zone}".to_owned(),

@@ -22,7 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::clock::Clock;
 
 use super::connection::{Activity, Verdict, Watched};
-use super::front::Front;
+use super::front::{Front, Peer};
 
 /// Octets of a body; past it 413.
 pub const BODY_OCTETS_MAX: usize = 1 << 20;
@@ -278,10 +278,11 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new(shared.clock.clone()));
     let listed = Listed::new(number, &activity, &shared);
+    let from = Arc::new(Peer::new(peer));
     let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
-        let (shared, answering) = (shared.clone(), activity.begin());
+        let (shared, from, answering) = (shared.clone(), from.clone(), activity.begin());
         async move {
-            let response = shared.front.answer(request.map(Body::new), peer).await;
+            let response = shared.front.answer(request.map(Body::new), &from).await;
             drop(answering);
             Ok::<_, Infallible>(response)
         }

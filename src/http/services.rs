@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 
-use crate::catalog::{Change, Image, Rejection};
+use crate::catalog::{Change, Image, Rejection, Service};
 
 use super::call::Call;
 use super::conditional;
@@ -12,10 +12,16 @@ use super::problem::Problem;
 use super::read_settings::service_settings;
 use super::reply::Reply;
 use super::router::Api;
+use super::write_instance::OCTETS_USUAL;
 use super::write_service::{Page, ServiceCounted, ServiceShown};
 
 fn missing(rejection: Rejection) -> Problem {
     Problem::rejected(&rejection)
+}
+
+fn shown(call: &Call, service: &Service, api: &Api) -> Reply {
+    let octets = (service.instances.len() + 1) * OCTETS_USUAL;
+    Reply::showing(&ServiceShown::of(&call.zone, service, &api.deadlines), octets)
 }
 
 pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
@@ -33,7 +39,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
             .collect(),
         next,
     };
-    Ok(Reply::ok(&page).at_index(snapshot.state.index))
+    Ok(Reply::showing(&page, 0).at_index(snapshot.state.index))
 }
 
 pub(super) async fn show(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
@@ -46,7 +52,7 @@ pub(super) async fn show(State(api): State<Arc<Api>>, mut call: Call) -> Result<
     let reply = if conditional::is_known(&call.headers, service.index) {
         Reply::known()
     } else {
-        Reply::ok(&ServiceShown::of(&call.zone, service, &api.deadlines))
+        shown(&call, service, &api)
     };
     Ok(reply.tagged(service.index).at_index(snapshot.state.index))
 }
@@ -74,7 +80,7 @@ pub(super) async fn put(State(api): State<Arc<Api>>, mut call: Call) -> Result<R
         .or_else(|| done.snapshot.state.service(&call.zone, &name).ok())
         .or_else(|| before.state.service(&call.zone, &name).ok())
         .ok_or_else(|| Problem::busy("the service was removed at the same time; try again"))?;
-    Ok(Reply::ok(&ServiceShown::of(&call.zone, service, &api.deadlines))
+    Ok(shown(&call, service, &api)
         .created(done.effects.iter().any(|effect| effect.created), &call.path)
         .tagged(service.index)
         .at_index(done.snapshot.state.index))

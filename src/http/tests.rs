@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::Value;
 
-use super::front::Front;
+use super::front::{Front, Peer};
 use super::{Deps, Limits, Readiness, front};
 use crate::auth::{self, Gate};
 use crate::catalog::{Base, Change, Image, ZoneName};
@@ -67,6 +67,7 @@ impl Api {
         };
         door.submit(request).await.expect("the zone is made");
         let deps = Deps {
+            metrics: Arc::default(),
             current,
             writer: door,
             deadlines,
@@ -91,7 +92,7 @@ impl Api {
     /// Sends a request as it is, from 192.0.2.7.
     async fn send(&self, request: Request<Body>) -> Reply {
         let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
-        let response = self.front.answer(request, peer).await;
+        let response = self.front.answer(request, &Peer::new(peer)).await;
         let (parts, body) = response.into_parts();
         Reply {
             status: parts.status.as_u16(),

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::catalog::{Service, ServiceSettings, Status, Zone, ZoneName, ZoneSettings};
+use crate::clock::Timestamp;
 use crate::lease::Deadlines;
 
 use super::duration::Shown;
-use super::write_instance::{At, InstanceShown};
+use super::write_instance::InstanceShown;
+use super::write_json::{JsonText, Shape};
 
 /// A zone.
 #[derive(Serialize)]
@@ -31,14 +32,19 @@ impl<'a> ZoneShown<'a> {
     }
 }
 
+impl Shape for ZoneShown<'_> {
+    fn write(&self, json: &mut JsonText) {
+        json.serialized(self);
+    }
+}
+
 /// A service with its instances.
-#[derive(Serialize)]
 pub(super) struct ServiceShown<'a> {
     zone: &'a str,
     name: &'a str,
     settings: Settings,
     instances: Vec<InstanceShown<'a>>,
-    created_at: At,
+    created_at: Timestamp,
     index: u64,
 }
 
@@ -56,9 +62,23 @@ impl<'a> ServiceShown<'a> {
             name: service.name.as_str(),
             settings: Settings::of_service(service.settings()),
             instances: service.instances.iter().map(shown).collect(),
-            created_at: At(service.created_at),
+            created_at: service.created_at,
             index: service.index,
         }
+    }
+}
+
+impl Shape for ServiceShown<'_> {
+    fn write(&self, json: &mut JsonText) {
+        json.object(|json| {
+            json.name("zone").text(self.zone);
+            json.name("name").text(self.name);
+            json.name("settings").serialized(&self.settings);
+            json.name("instances")
+                .list(&self.instances, |json, instance| instance.write(json));
+            json.name("created_at").time(self.created_at);
+            json.name("index").number(self.index);
+        });
     }
 }
 
@@ -97,6 +117,12 @@ impl<'a> ServiceCounted<'a> {
             counted.answerable += usize::from(instance.is_answerable());
         }
         counted
+    }
+}
+
+impl Shape for ServiceCounted<'_> {
+    fn write(&self, json: &mut JsonText) {
+        json.serialized(self);
     }
 }
 
@@ -146,13 +172,14 @@ pub(super) struct Page<'a, T> {
     pub(super) next: Option<&'a str>,
 }
 
-impl<T: Serialize> Serialize for Page<'_, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry(self.name, &self.items)?;
-        if let Some(next) = self.next {
-            map.serialize_entry("next", next)?;
-        }
-        map.end()
+impl<T: Shape> Shape for Page<'_, T> {
+    fn write(&self, json: &mut JsonText) {
+        json.object(|json| {
+            json.name(self.name)
+                .list(&self.items, |json, item| item.write(json));
+            if let Some(next) = self.next {
+                json.name("next").text(next);
+            }
+        });
     }
 }

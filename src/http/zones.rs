@@ -26,7 +26,7 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
         items: zones.into_iter().map(|(_, zone)| ZoneShown::of(zone)).collect(),
         next,
     };
-    Ok(Reply::ok(&page).at_index(snapshot.state.index))
+    Ok(Reply::showing(&page, 0).at_index(snapshot.state.index))
 }
 
 pub(super) async fn show(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {

@@ -36,6 +36,11 @@ impl Forgetting {
         self.queue.len()
     }
 
+    /// Whether no service has such names.
+    pub(super) fn is_empty(&self) -> bool {
+        self.services.is_empty()
+    }
+
     /// The services of a zone that have such names.
     pub(super) fn services_of(&self, zone: &ZoneName) -> Vec<ServiceName> {
         let of_zone = self.services.keys().filter(|key| key.0 == *zone);

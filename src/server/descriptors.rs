@@ -24,7 +24,7 @@ impl Room {
     /// What the limit of this process allows.
     pub(super) fn allowed() -> Self {
         // Not known is not little.
-        Self::within(getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft))
+        Self::within(getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| number(soft)))
     }
 
     fn within(limit: u64) -> Self {
@@ -38,12 +38,21 @@ impl Room {
     }
 }
 
+/// A limit as a number: some systems have it signed. What is beyond is no limit.
+#[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
+fn number(limit: nix::libc::rlim_t) -> u64 {
+    limit.try_into().unwrap_or(u64::MAX)
+}
+
 /// Raises the limit of open descriptors to what all connections together need, or as far as it may be.
 pub(super) fn raise_limit() {
     let wanted = (http::CONNECTIONS_MAX + dns::TCP_CONNECTIONS_MAX) as u64 + OTHERS_MAX;
+    // `rlim_t` differs between systems.
+    #[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
-        let limit = soft.max(wanted.min(hard));
-        if limit > soft {
+        let limit = number(soft).max(wanted.min(number(hard)));
+        if limit > number(soft) {
+            let limit = limit.try_into().unwrap_or(hard);
             setrlimit(Resource::RLIMIT_NOFILE, limit, hard)?;
         }
         Ok(limit)

@@ -21,6 +21,7 @@ use crate::catalog::Change;
 use crate::clock::{Alarm, Clock};
 use crate::config::{Config, HostName};
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::{self, OpenError, Store};
 use crate::view::{Current, Snapshot};
 use crate::writer::{self, Refusal, Request, Writer};
@@ -121,6 +122,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         other => Error::Storage(format!("the zones cannot be written: {other}")),
     })?;
 
+    let metrics = Arc::new(Metrics::default());
     let room = descriptors::Room::allowed();
     let dns = dns::start(
         dns::Config {
@@ -131,6 +133,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
             ..dns::Config::default()
         },
         current.clone(),
+        metrics.dns.clone(),
     )
     .await
     .map_err(|error| Error::Usage(format!("--dns: {error}")))?;
@@ -153,6 +156,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
             identity,
             default_zone: config.zones[0].clone(),
             readiness: readiness.clone(),
+            metrics,
         },
     )
     .map_err(|error| Error::Usage(format!("--http: {error}")))?;

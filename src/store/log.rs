@@ -35,12 +35,15 @@ pub(super) fn trim(
     let tally = tallies.of(Table::Changes).expect("changes are tallied");
     let over = tally.number - keep.changes;
     let step = STEP + 2 * i64::try_from(added).unwrap_or(STEP);
-    let mut oldest =
-        connection.prepare_cached("SELECT number, at, checksum FROM changes ORDER BY number LIMIT ?1")?;
-    let mut rows = oldest.query([step.min(tally.number - 1)])?;
+    let step = step.min(tally.number - 1);
+    // No LIMIT: SQLite would compile the statement anew for each other number of it.
+    let mut oldest = connection.prepare_cached("SELECT number, at, checksum FROM changes ORDER BY number")?;
+    let mut rows = oldest.query([])?;
     let mut last = None;
     let mut place = 0;
-    while let Some(row) = rows.next()? {
+    while place < step
+        && let Some(row) = rows.next()?
+    {
         let (number, at, checksum): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         if place >= over && now_ms.saturating_sub(at) <= keep.age_ms {
             break;
@@ -49,6 +52,7 @@ pub(super) fn trim(
         last = Some(number);
         place += 1;
     }
+    drop(rows);
     if let Some(last) = last {
         connection
             .prepare_cached("DELETE FROM changes WHERE number <= ?1")?

@@ -8,6 +8,7 @@
 //! this program, is never replaced, emptied or repaired. `docs/design/store.md` says why the rows look as they do.
 
 mod check;
+mod checkpoint;
 mod gather;
 mod instances;
 mod load;
@@ -15,6 +16,7 @@ mod lock;
 mod log;
 mod migrations;
 mod open;
+mod put;
 mod reserve;
 mod rows;
 mod scan;
@@ -23,7 +25,6 @@ mod trouble;
 mod write;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -31,6 +32,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 use crate::catalog::{Image, Kind, Record, State};
 
+use checkpoint::Checkpoints;
 use lock::{Lock, Mark};
 use log::Keep;
 use reserve::Reserve;
@@ -49,12 +51,12 @@ pub struct Identity {
 }
 
 /// A committed change with who made it.
-#[derive(Clone, Debug)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
     /// The change.
-    pub record: Record,
+    pub record: &'a Record,
     /// Who: a token's name and an address, or a part of the server.
-    pub actor: Arc<str>,
+    pub actor: &'a str,
 }
 
 /// What one transaction writes: the difference of two states, and a log entry for each change between them.
@@ -65,7 +67,7 @@ pub struct Batch<'a> {
     /// The state to be on disk.
     pub after: &'a State,
     /// What led from one to the other, in order of index.
-    pub entries: &'a [Entry],
+    pub entries: &'a [Entry<'a>],
 }
 
 impl Batch<'_> {
@@ -123,6 +125,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct Store {
     // Before the lock: it is closed while the directory is still ours.
     connection: Connection,
+    checkpoints: Checkpoints,
     lock: Lock,
     identity: Identity,
     tallies: Tallies,
@@ -143,6 +146,7 @@ impl Store {
 
     fn new(
         connection: Connection,
+        checkpoints: Checkpoints,
         lock: Lock,
         identity: Identity,
         tallies: Tallies,
@@ -150,6 +154,7 @@ impl Store {
     ) -> Self {
         Self {
             connection,
+            checkpoints,
             lock,
             identity,
             tallies,
@@ -171,6 +176,7 @@ impl Store {
         if batch.entries.is_empty() {
             return Ok(());
         }
+        self.tidy();
         let takes_away = batch.takes_away();
         if self.reserve.withholds() && !takes_away {
             return Err(CommitError::Full);
@@ -193,8 +199,16 @@ impl Store {
         Ok(())
     }
 
+    /// Does what need not be done within a commit: for the time when nobody waits for one.
+    pub fn tidy(&mut self) {
+        if self.failure.is_none() {
+            self.checkpoints.tidy(&self.connection);
+        }
+    }
+
     /// Copies the write-ahead log into the data base and cuts it.
-    fn checkpoint(&self) -> Result<(), rusqlite::Error> {
+    fn checkpoint(&mut self) -> Result<(), rusqlite::Error> {
+        self.checkpoints.wait();
         self.connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
@@ -209,13 +223,12 @@ impl Store {
         let now_ms = batch.entries.last().map_or(0, |entry| entry.record.at.unix_ms());
         log::trim(
             &transaction,
-            &mut writing.after,
+            &mut writing.rows.tallies,
             self.keep,
             batch.entries.len(),
             now_ms,
         )?;
-        writing.tallies()?;
-        let tallies = writing.after;
+        let tallies = writing.tallies()?;
         transaction.commit()?;
         Ok(tallies)
     }
@@ -250,10 +263,12 @@ impl Store {
     pub fn close(self) -> Result<(), String> {
         let Self {
             connection,
+            checkpoints,
             lock,
             failure,
             ..
         } = self;
+        drop(checkpoints);
         let closed = if failure.is_some() {
             // Nothing more is written to a disk that failed.
             connection

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::catalog::State;
 
+use super::checkpoint::Checkpoints;
 use super::load::{self, Loaded};
 use super::lock::{Lock, Mark};
 use super::migrations::{self, Standing};
@@ -30,8 +31,6 @@ use super::{Identity, OpenError, Opened, Store};
 const SQLITE_MIN: i32 = 3_051_003;
 /// How long a statement waits for another process's lock. With it a write is answered within 5 s.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
-/// Pages in the WAL after which a commit copies them into the data base: 16 MiB.
-const CHECKPOINT_PAGES: u32 = 4096;
 /// A WAL that has grown past this (a reader held it) is cut back to it.
 const WAL_OCTETS_KEPT: u32 = 32 << 20;
 /// Page cache of the writing connection, in KiB.
@@ -99,7 +98,8 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
     }
     let with_file = |trouble: Trouble| trouble.with(&files.db);
     let loaded = judge(&files, &lock).map_err(with_file)?;
-    let connection = writing_connection(&files.db).map_err(with_file)?;
+    let mut connection = writing_connection(&files.db).map_err(with_file)?;
+    let checkpoints = Checkpoints::of(&mut connection, &files.db).map_err(|error| with_file(error.into()))?;
     let Loaded {
         state,
         identity,
@@ -110,7 +110,14 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
         index: state.index,
     });
     Ok(Opened {
-        store: Store::new(connection, lock, identity, tallies, Reserve::open(dir)),
+        store: Store::new(
+            connection,
+            checkpoints,
+            lock,
+            identity,
+            tallies,
+            Reserve::open(dir),
+        ),
         state,
         identity,
     })
@@ -211,10 +218,18 @@ fn writing_connection(db: &Path) -> Result<Connection, Trouble> {
         )));
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", WAL_OCTETS_KEPT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// A connection that copies the WAL into the data base and writes nothing else.
+pub(super) fn copying_connection(db: &Path) -> Result<Connection, rusqlite::Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(db, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 

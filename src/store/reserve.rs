@@ -80,11 +80,22 @@ fn allocate(path: &Path) -> std::io::Result<()> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    nix::fcntl::posix_fallocate(&file, 0, OCTETS).map_err(|error| {
+    fill(&file).inspect_err(|_| {
         // What was had of it goes back to those who need it now.
         drop(File::set_len(&file, 0));
-        error.into()
     })
+}
+
+#[cfg(any(target_os = "linux", target_os = "freebsd"))]
+fn fill(file: &File) -> std::io::Result<()> {
+    Ok(nix::fcntl::posix_fallocate(file, 0, OCTETS)?)
+}
+
+/// Written out, which every system knows.
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+fn fill(mut file: &File) -> std::io::Result<()> {
+    let zeros = vec![0; usize::try_from(OCTETS).expect("the reserve is small")];
+    std::io::Write::write_all(&mut file, &zeros)
 }
 
 #[cfg(test)]

@@ -24,6 +24,9 @@ pub(super) enum Table {
     Tallies,
 }
 
+/// How many tables there are.
+pub(super) const TABLES: usize = Table::Tallies as usize + 1;
+
 /// What a table is called and made of; its last column is `checksum` in every one.
 struct Columns {
     name: &'static str,

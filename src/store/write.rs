@@ -1,19 +1,22 @@
 //! One transaction: the difference of two states, the change log, the tallies.
 //!
 //! Each thing that a batch touches is written once, however many of its changes touch it, and only if its row differs.
-//! An existing row's checksum is not read: it is computed from the state before, and the statement finds the row by it.
-//! A row that is not there was changed by somebody else; then nothing is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
-use crate::catalog::{Image, InstanceId, KnownName, Lingering, Service, ServiceName, State, ZoneName};
+use crate::catalog::{
+    Image, Instance, InstanceId, KnownName, Lingering, Service, ServiceName, State, ZoneName,
+};
 
-use super::rows::{InstanceBody, KnownKey, ServiceBody, ZoneBody, json};
-use super::tally::{Table, Tallies, checksum};
-use super::{Batch, Identity};
+use super::put::{Column, Rows};
+use super::rows::{InstanceBody, KnownKey, Serials, ServiceBody, ZoneBody, json, write_json};
+use super::tally::{Table, Tallies};
+use super::{Batch, Entry, Identity};
 
 /// Why a transaction came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +41,6 @@ impl From<WriteError> for super::trouble::Trouble {
     }
 }
 
-type Column<'a> = ValueRef<'a>;
-
 fn text(text: &str) -> Column<'_> {
     ValueRef::Text(text.as_bytes())
 }
@@ -54,23 +55,47 @@ fn number(index: u64) -> Result<Column<'static>, WriteError> {
         .map_err(|_| WriteError::Index(index))
 }
 
+/// The bodies of a batch's instances, each encoded once: its row and its images in the log are the same text.
+#[derive(Default)]
+struct Bodies {
+    text: Vec<u8>,
+    /// Where the body of an instance stands, by where the instance stands: the batch holds all of them.
+    places: HashMap<*const Instance, Range<usize>, foldhash::fast::RandomState>,
+}
+
+impl Bodies {
+    fn place(&mut self, instance: &Arc<Instance>) -> Range<usize> {
+        let text = &mut self.text;
+        let encode = || {
+            let start = text.len();
+            write_json(&InstanceBody::from(&**instance), text);
+            start..text.len()
+        };
+        self.places
+            .entry(Arc::as_ptr(instance))
+            .or_insert_with(encode)
+            .clone()
+    }
+
+    fn body(&self, place: Range<usize>) -> Column<'_> {
+        ValueRef::Text(&self.text[place])
+    }
+}
+
 /// A transaction under way.
 pub(super) struct Writing<'c> {
-    connection: &'c Connection,
+    pub(super) rows: Rows<'c>,
     before: Tallies,
-    /// The tallies after it.
-    pub(super) after: Tallies,
-    scratch: Vec<u8>,
+    bodies: Bodies,
 }
 
 impl<'c> Writing<'c> {
     /// Within a transaction of `connection`, whose tallies are `tallies` until now.
     pub(super) fn new(connection: &'c Connection, tallies: Tallies) -> Self {
         Self {
-            connection,
+            rows: Rows::new(connection, tallies),
             before: tallies,
-            after: tallies,
-            scratch: Vec::new(),
+            bodies: Bodies::default(),
         }
     }
 
@@ -81,12 +106,16 @@ impl<'c> Writing<'c> {
             after,
             entries,
         } = *batch;
-        for (zone, touched) in touched(batch) {
-            self.zone(before, after, &zone)?;
-            for (service, ids) in touched {
-                let of = |state: &State| state.service(&zone, &service).ok().cloned();
-                let (before, after) = (of(before), of(after));
-                self.service(&zone, &service, before.as_deref(), after.as_deref(), &ids)?;
+        for of_zone in touched(batch).chunk_by(|one, next| one.zone == next.zone) {
+            let zone = of_zone[0].zone;
+            self.zone(before, after, zone)?;
+            for of_service in of_zone.chunk_by(|one, next| one.service == next.service) {
+                let Some(service) = of_service[0].service else {
+                    continue;
+                };
+                let of = |state| State::service(state, zone, service).ok().map(|found| &**found);
+                let ids = of_service.iter().filter_map(|touched| touched.id);
+                self.service(zone, service, of(before), of(after), ids)?;
             }
         }
         for entry in entries {
@@ -107,7 +136,7 @@ impl<'c> Writing<'c> {
             Ok::<_, WriteError>([epoch, ValueRef::Blob(identity.origin.as_bytes()), number(index)?])
         };
         let (before, after) = (before.map(row).transpose()?, after.map(row).transpose()?);
-        self.put(
+        self.rows.put(
             Table::Catalog,
             &[ValueRef::Integer(1)],
             before.as_ref().map(|row| &row[..]),
@@ -129,7 +158,7 @@ impl<'c> Writing<'c> {
             serial.map(|serial| [ValueRef::Integer(serial.into())])
         };
         let (old, new) = (serial(before), serial(after));
-        self.put(
+        self.rows.put(
             Table::Serials,
             &key,
             old.as_ref().map(|row| &row[..]),
@@ -137,41 +166,43 @@ impl<'c> Writing<'c> {
         )
     }
 
-    fn service(
+    fn service<'i>(
         &mut self,
         zone: &ZoneName,
         name: &ServiceName,
         before: Option<&Service>,
         after: Option<&Service>,
-        ids: &BTreeSet<InstanceId>,
+        ids: impl Iterator<Item = &'i InstanceId>,
     ) -> Result<(), WriteError> {
         let key = [text(zone.as_str()), text(name.as_str())];
         let row = |service: &Service| ServiceBody::row(service).as_ref().map(json);
         let (old, new) = (before.and_then(row), after.and_then(row));
         self.put_text(Table::Services, &key, old.as_deref(), new.as_deref())?;
         for id in ids {
-            let of = |service: Option<&Service>| {
+            let of = |service: Option<&Service>, bodies: &mut Bodies| {
                 let instance = service?.instance(id)?;
-                Some((instance.created_index, json(&InstanceBody::from(&**instance))))
+                Some((instance.created_index, bodies.place(instance)))
             };
-            let (old, new) = (of(before), of(after));
-            let row = |body| [key[0], key[1], text(id.as_str()), body];
+            let (old, new) = (of(before, &mut self.bodies), of(after, &mut self.bodies));
+            let row =
+                |place: &Range<usize>| [key[0], key[1], text(id.as_str()), self.bodies.body(place.clone())];
+            let rows = &mut self.rows;
             match (&old, &new) {
                 (Some((old_key, old)), Some((new_key, new))) if old_key == new_key => {
-                    self.put(
+                    rows.put(
                         Table::Instances,
                         &[number(*old_key)?],
-                        Some(&row(text(old))),
-                        Some(&row(text(new))),
+                        Some(&row(old)),
+                        Some(&row(new)),
                     )?;
                 }
                 // One that went and came again within a batch is another row.
                 _ => {
                     if let Some((key, old)) = &old {
-                        self.put(Table::Instances, &[number(*key)?], Some(&row(text(old))), None)?;
+                        rows.put(Table::Instances, &[number(*key)?], Some(&row(old)), None)?;
                     }
                     if let Some((key, new)) = &new {
-                        self.put(Table::Instances, &[number(*key)?], None, Some(&row(text(new))))?;
+                        rows.put(Table::Instances, &[number(*key)?], None, Some(&row(new)))?;
                     }
                 }
             }
@@ -200,7 +231,7 @@ impl<'c> Writing<'c> {
             ];
             let since = |names: &BTreeMap<KnownName, i64>| names.get(name).map(|ms| [ValueRef::Integer(*ms)]);
             let (old, new) = (since(&old), since(&new));
-            self.put(
+            self.rows.put(
                 Table::KnownNames,
                 &key,
                 old.as_ref().map(|row| &row[..]),
@@ -210,48 +241,60 @@ impl<'c> Writing<'c> {
         Ok(())
     }
 
-    fn change(&mut self, entry: &super::Entry, identity: &Identity) -> Result<(), WriteError> {
-        let record = &entry.record;
-        let (before, after) = (
-            image(&record.before, &record.after),
-            image(&record.after, &record.before),
-        );
-        let serials: BTreeMap<&str, u32> = record
-            .serials
-            .iter()
-            .map(|(zone, serial)| (zone.as_str(), *serial))
-            .collect();
+    fn change(&mut self, entry: &Entry<'_>, identity: &Identity) -> Result<(), WriteError> {
+        let record = entry.record;
+        let before = self.image(&record.before, &record.after);
+        let after = self.image(&record.after, &record.before);
+        let serials = json(&Serials(&record.serials));
         let row = [
             ValueRef::Integer(record.at.unix_ms()),
-            text(&entry.actor),
+            text(entry.actor),
             ValueRef::Blob(identity.origin.as_bytes()),
             text(record.zone.as_str()),
             text(record.kind.as_str()),
             maybe(record.service.as_ref().map(ServiceName::as_str)),
             maybe(record.id.as_ref().map(InstanceId::as_str)),
-            maybe(before.as_deref()),
-            maybe(after.as_deref()),
+            before.map_or(ValueRef::Null, |place| self.bodies.body(place)),
+            after.map_or(ValueRef::Null, |place| self.bodies.body(place)),
+            text(&serials),
         ];
-        let serials = json(&serials);
-        let mut columns = row.to_vec();
-        columns.push(text(&serials));
-        self.put(Table::Changes, &[number(record.index)?], None, Some(&columns))
+        self.rows
+            .put(Table::Changes, &[number(record.index)?], None, Some(&row))
     }
 
-    /// Brings the tallies on disk to [`Self::after`]. The last step.
-    pub(super) fn tallies(&mut self) -> Result<(), WriteError> {
-        let (old, new) = (self.before, self.after);
+    /// The JSON of an image; `other` is the one on the other side of the change.
+    fn image(&mut self, image: &Image, other: &Image) -> Option<Range<usize>> {
+        let text = &mut self.bodies.text;
+        let start = text.len();
+        match image {
+            Image::Absent => return None,
+            Image::Instance(instance) => return Some(self.bodies.place(instance)),
+            Image::Zone(zone) => write_json(&ZoneBody::image(zone), text),
+            Image::Service(service) => {
+                let other = match other {
+                    Image::Service(other) => Some(&**other),
+                    _ => None,
+                };
+                write_json(&ServiceBody::image(service, other), text);
+            }
+        }
+        Some(start..self.bodies.text.len())
+    }
+
+    /// Brings the tallies on disk to what they are now. The last step; they are returned.
+    pub(super) fn tallies(mut self) -> Result<Tallies, WriteError> {
+        let (old, new) = (self.before, self.rows.tallies);
         for ((table, old), (_, new)) in old.iter().zip(new.iter()) {
             let row =
                 |tally: super::tally::Tally| [ValueRef::Integer(tally.number), ValueRef::Integer(tally.sum)];
-            self.put(
+            self.rows.put(
                 Table::Tallies,
                 &[text(table.name())],
                 Some(&row(old)),
                 Some(&row(new)),
             )?;
         }
-        Ok(())
+        Ok(new)
     }
 
     fn put_text(
@@ -262,98 +305,57 @@ impl<'c> Writing<'c> {
         after: Option<&str>,
     ) -> Result<(), WriteError> {
         let (before, after) = (before.map(|body| [text(body)]), after.map(|body| [text(body)]));
-        self.put(
+        self.rows.put(
             table,
             key,
             before.as_ref().map(|row| &row[..]),
             after.as_ref().map(|row| &row[..]),
         )
     }
-
-    /// Brings one row from `before` to `after`, and its table's tally with it.
-    fn put(
-        &mut self,
-        table: Table,
-        key: &[Column<'_>],
-        before: Option<&[Column<'_>]>,
-        after: Option<&[Column<'_>]>,
-    ) -> Result<(), WriteError> {
-        if before == after {
-            return Ok(());
-        }
-        let mut sum = |row: Option<&[Column<'_>]>| {
-            row.map(|values| checksum(table, key.iter().chain(values).copied(), &mut self.scratch))
-        };
-        let (old, new) = (sum(before), sum(after));
-        let sql = table.sql();
-        let sql = match (old, new) {
-            (None, _) => &sql.insert,
-            (Some(_), Some(_)) => &sql.update,
-            (Some(_), None) => &sql.delete,
-        };
-        let values = after.into_iter().flatten().copied();
-        let sums = new.into_iter().chain(old).map(ValueRef::Integer);
-        let columns = key.iter().copied().chain(values).chain(sums);
-        let written = self
-            .connection
-            .prepare_cached(sql)?
-            .execute(params_from_iter(columns.map(ToSqlOutput::Borrowed)))?;
-        if written != 1 {
-            return Err(WriteError::Strange(table));
-        }
-        if let Some(tally) = self.after.of(table) {
-            if let Some(old) = old {
-                tally.remove(old);
-            }
-            if let Some(new) = new {
-                tally.add(new);
-            }
-        }
-        Ok(())
-    }
 }
 
-/// What of which service of which zone a batch touches.
-type Touched = BTreeMap<ZoneName, BTreeMap<ServiceName, BTreeSet<InstanceId>>>;
+/// A thing that a batch touches: a zone, a service of it, an instance of that.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Touched<'a> {
+    zone: &'a ZoneName,
+    service: Option<&'a ServiceName>,
+    id: Option<&'a InstanceId>,
+}
 
-fn touched(batch: &Batch<'_>) -> Touched {
-    let mut zones = Touched::new();
+/// What a batch touches, in order, each once.
+fn touched<'a>(batch: &Batch<'a>) -> Vec<Touched<'a>> {
+    let mut all = Vec::with_capacity(2 * batch.entries.len());
     for entry in batch.entries {
-        let record = &entry.record;
-        for (zone, _) in &record.serials {
-            zones.entry(zone.clone()).or_default();
-        }
-        let services = zones.entry(record.zone.clone()).or_default();
-        if let Some(service) = &record.service {
-            services
-                .entry(service.clone())
-                .or_default()
-                .extend(record.id.clone());
-        } else if record.after == Image::Absent
-            && let Some(zone) = batch.before.zones.get(&record.zone)
+        let record = entry.record;
+        let zone = |zone| Touched {
+            zone,
+            service: None,
+            id: None,
+        };
+        let others = record.serials.iter().filter(|(other, _)| *other != record.zone);
+        all.extend(others.map(|(other, _)| zone(other)));
+        all.push(Touched {
+            service: record.service.as_ref(),
+            id: record.id.as_ref(),
+            ..zone(&record.zone)
+        });
+        if record.service.is_none()
+            && record.after == Image::Absent
+            && let Some(removed) = batch.before.zones.get(&record.zone)
         {
             // With a zone go its services, which have no change of their own.
-            for service in &zone.services {
-                let ids = services.entry(service.name.clone()).or_default();
-                ids.extend(service.instances.iter().map(|instance| instance.id.clone()));
+            for service in &removed.services {
+                let of = |id| Touched {
+                    service: Some(&service.name),
+                    id,
+                    ..zone(&record.zone)
+                };
+                all.push(of(None));
+                all.extend(service.instances.iter().map(|instance| of(Some(&instance.id))));
             }
         }
     }
-    zones
-}
-
-/// The JSON of an image; `other` is the one on the other side of the change.
-fn image(image: &Image, other: &Image) -> Option<String> {
-    match image {
-        Image::Absent => None,
-        Image::Zone(zone) => Some(json(&ZoneBody::image(zone))),
-        Image::Service(service) => {
-            let other = match other {
-                Image::Service(other) => Some(&**other),
-                _ => None,
-            };
-            Some(json(&ServiceBody::image(service, other)))
-        }
-        Image::Instance(instance) => Some(json(&InstanceBody::from(&**instance))),
-    }
+    all.sort_unstable();
+    all.dedup();
+    all
 }

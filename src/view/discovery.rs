@@ -16,7 +16,7 @@ use crate::catalog::discovery::InstanceLabel;
 use crate::catalog::ordered::Ordered;
 use crate::catalog::{InstanceId, PortName, Protocol, ServiceName};
 
-use super::service::ServiceView;
+use super::service::{Laid, ServiceView};
 use super::types::{Browsed, cut_ids, named};
 
 type Counts = imbl::GenericHashMap<PortName, u32, foldhash::fast::RandomState, DefaultSharedPtr>;
@@ -89,17 +89,18 @@ pub(super) struct Discovery {
 
 impl Discovery {
     /// Of services in the order of their labels.
-    pub(super) fn of(views: &[Arc<ServiceView>]) -> Self {
+    pub(super) fn of(views: &[Laid]) -> Self {
         let mut discovery = Self::default();
         let mut own: [Vec<ServiceName>; 3] = Default::default();
-        let mut others: [BTreeMap<&PortName, (u32, Vec<ServiceName>)>; 3] = Default::default();
+        let mut others: [BTreeMap<&str, (u32, Vec<ServiceName>)>; 3] = Default::default();
         let mut cut = Vec::new();
-        for view in views {
-            let browsed = view.browsed;
+        for view in views.iter().map(Laid::view) {
+            let browsed = view.head.browsed;
+            let label = &view.service().name;
             discovery.services += u32::from(browsed.knows_a_type());
             for protocol in Protocol::ALL {
                 if browsed.own_is_answered(protocol) {
-                    own[protocol as usize].push(view.label.clone());
+                    own[protocol as usize].push(label.clone());
                 }
             }
             if browsed.has_named {
@@ -107,21 +108,22 @@ impl Discovery {
                     let (known, services) = others[protocol as usize].entry(name).or_default();
                     *known += 1;
                     if is_answered {
-                        services.push(view.label.clone());
+                        services.push(label.clone());
                     }
                 }
             }
             if browsed.has_cut {
-                cut.extend(cut_ids(view).filter_map(|id| Cut::of(&view.label, id)));
+                cut.extend(cut_ids(view).filter_map(|id| Cut::of(label, id)));
             }
         }
         for ((types, own), others) in discovery.types.iter_mut().zip(own).zip(others) {
             types.own = Ordered::from_sorted(own);
             let mut bearers = Vec::new();
-            for (label, (known, services)) in others {
+            for (name, (known, services)) in others {
+                let label = port_name(name);
                 types.known.insert(label.clone(), known);
                 if !services.is_empty() {
-                    let (label, services) = (label.clone(), Ordered::from_sorted(services));
+                    let services = Ordered::from_sorted(services);
                     bearers.push(Bearers { label, services });
                 }
             }
@@ -133,8 +135,8 @@ impl Discovery {
     }
 
     /// Brings `this` up to date with a service that was `old` and is `new`, at the cost of that service.
-    pub(super) fn change(this: &mut Arc<Self>, old: Option<&ServiceView>, new: Option<&ServiceView>) {
-        let browsed = |view: Option<&ServiceView>| view.map(|view| view.browsed).unwrap_or_default();
+    pub(super) fn change(this: &mut Arc<Self>, old: Option<ServiceView<'_>>, new: Option<ServiceView<'_>>) {
+        let browsed = |view: Option<ServiceView<'_>>| view.map(|view| view.head.browsed).unwrap_or_default();
         let (before, after) = (browsed(old), browsed(new));
         if before != after {
             let this = Arc::make_mut(this);
@@ -142,7 +144,7 @@ impl Discovery {
             this.services -= u32::from(before.knows_a_type());
         }
         let Some(view) = new.or(old) else { return };
-        let service = &view.label;
+        let service = &view.service().name;
         for protocol in Protocol::ALL {
             let is_own = |browsed: Browsed| browsed.own_is_answered(protocol);
             if is_own(before) != is_own(after) {
@@ -155,7 +157,7 @@ impl Discovery {
         }
         if before.has_named || after.has_named {
             let names = |view| Option::into_iter(view).flat_map(named);
-            let order = |one: &(&PortName, Protocol, bool), two: &(&PortName, Protocol, bool)| {
+            let order = |one: &(&str, Protocol, bool), two: &(&str, Protocol, bool)| {
                 (one.0, one.1).cmp(&(two.0, two.1))
             };
             side_by_side(names(old), names(new), order, |old, new| {
@@ -164,7 +166,7 @@ impl Discovery {
                 };
                 let states = [old, new].map(|state| state.map(|(.., is_answered)| is_answered));
                 if states[0] != states[1] {
-                    Arc::make_mut(this).types[protocol as usize].change(name, service, states);
+                    Arc::make_mut(this).types[protocol as usize].change(&port_name(name), service, states);
                 }
             });
         }
@@ -278,6 +280,11 @@ impl Types {
             self.answered.insert(Bearers { label, services });
         }
     }
+}
+
+/// The name of a port that is known.
+fn port_name(name: &str) -> PortName {
+    PortName::parse(name).expect("it was a port's name before")
 }
 
 /// Puts a key into a set, or takes it away.

@@ -1,443 +1,471 @@
 //! Lays out a service for questions. It costs what the service weighs, and runs when the service changes.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::catalog::selection::{Of, Rule};
-use crate::catalog::{Instance, KnownName, PortName, Protocol, Service, TagLabel};
+use triomphe::ThinArc;
 
-use super::service::{
-    Addresses, Member, PortView, Range, Sections, Selection, ServiceView, Services, Standing, ring,
-};
+use crate::catalog::{PortName, Protocol, Service};
+
+use super::draft::{Draft, Numbered};
+use super::list::{Addresses, Numbers, Row, Selection, Services, Standing};
+use super::packed::{Member, NameRow, PortView, TagRow, push_octets};
+use super::service::{Head, LIMITED, Laid, NO_TTL, SHARED, Sections, ServiceView};
 use super::types::Browsed;
 
-impl ServiceView {
+impl Laid {
     /// Lays out `service`.
     pub fn new(service: Arc<Service>) -> Self {
-        let mut names = Names::of(&service);
-        let mut layout = Layout::of(&service, &names);
-        let everyone = layout.order.clone();
-        let own = layout.selection(&everyone);
-        let mut protocols = Vec::new();
-        for protocol in Protocol::ALL {
-            if names.ports.keys().any(|(_, known)| *known == protocol) {
-                protocols.push((protocol, layout.services(&everyone, Of::Protocol(protocol))));
+        let draft = Draft::of(&service);
+        lay_out(service, draft)
+    }
+
+    /// Lays out `service`, which was `before`, at the cost of what changed where that is little of a large service. The
+    /// same as [`Self::new`], word for word.
+    pub fn after(before: ServiceView<'_>, service: Arc<Service>) -> Self {
+        match Draft::after(before, &service) {
+            Some(draft) => lay_out(service, draft),
+            None => Self::new(service),
+        }
+    }
+}
+
+fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
+    let count = draft.members.len() as u32;
+    let mut lists = Lists::of(&draft);
+    let everyone = Numbers::From(0, count);
+    let own = lists.selection(everyone);
+    let known = Protocol::ALL.map(|protocol| draft.names.iter().any(|name| name.protocol == protocol));
+    let mut protocols: Vec<(Protocol, Services)> = Vec::new();
+    for protocol in Protocol::ALL
+        .into_iter()
+        .filter(|protocol| known[*protocol as usize])
+    {
+        let services = if known.iter().filter(|known| **known).count() == 1 && lists.all_have_ports() {
+            own.services
+        } else {
+            lists.services_of(everyone, protocol)
+        };
+        protocols.push((protocol, services));
+    }
+    let mut flags = protocols
+        .iter()
+        .fold(0, |flags, (protocol, _)| flags | 1 << *protocol as u8);
+    let mut only_protocol = None;
+    if let [(protocol, services)] = protocols[..]
+        && services == own.services
+    {
+        only_protocol = Some(protocol);
+        protocols.clear();
+    }
+    let names = lists.names();
+    let tags: Vec<TagRow> = draft
+        .tags
+        .iter()
+        .map(|tag| {
+            let selection = if tag.bearers.len() == draft.members.len() {
+                own
+            } else {
+                lists.selection(Numbers::Of(&tag.bearers))
+            };
+            TagRow {
+                start: tag.start,
+                len: tag.len,
+                bearers: lists.row(&tag.bearers),
+                selection,
             }
-        }
-        let mut only_protocol = None;
-        if let [(protocol, services)] = protocols[..]
-            && services == own.services
-        {
-            only_protocol = Some(protocol);
-            protocols.clear();
-        }
-        let port_names = names
-            .ports
+        })
+        .collect();
+    let Lists {
+        words: list_words,
+        first,
+        ..
+    } = lists;
+    for (family, _) in first.iter().enumerate().filter(|(_, first)| first.is_some()) {
+        flags |= SHARED << family;
+    }
+    if service.settings().answer_limit.is_some() {
+        flags |= LIMITED;
+    }
+    let label = service.name.as_str().as_bytes();
+    let mut all: Vec<u32> = Vec::with_capacity(
+        label.len() / 4
+            + 1
+            + draft.v4.len()
+            + 4 * draft.v6.len()
+            + draft.members.as_flattened().len()
+            + draft.ports.as_flattened().len()
+            + draft.ids.len() / 4
+            + 1
+            + draft.sorted.len()
+            + 2 * protocols.len()
+            + 4 * names.len()
+            + 10 * tags.len()
+            + draft.text.len() / 4
+            + 1
+            + list_words.len(),
+    );
+    let here = |all: &Vec<u32>| all.len() as u32;
+    let mut sections = Sections::default();
+    push_octets(&mut all, label);
+    all.extend_from_slice(&draft.v4);
+    sections.v6 = here(&all);
+    all.extend_from_slice(draft.v6.as_flattened());
+    sections.members = here(&all);
+    all.extend_from_slice(draft.members.as_flattened());
+    sections.ports = here(&all);
+    all.extend_from_slice(draft.ports.as_flattened());
+    sections.ids = here(&all);
+    push_octets(&mut all, &draft.ids);
+    sections.sorted = here(&all);
+    all.extend_from_slice(&draft.sorted);
+    sections.protocols = here(&all);
+    all.extend(protocols.iter().flat_map(|(_, services)| services.pack()));
+    sections.names = here(&all);
+    for (name, services) in draft.names.iter().zip(names) {
+        let row = NameRow {
+            start: name.start,
+            len: name.len,
+            protocol: name.protocol,
+            services,
+        };
+        all.extend(row.pack());
+    }
+    sections.tags = here(&all);
+    all.extend(tags.iter().flat_map(|tag| tag.pack()));
+    sections.text = here(&all);
+    push_octets(&mut all, &draft.text);
+    sections.lists = here(&all);
+    all.extend_from_slice(&list_words);
+    let mut head = Head {
+        own,
+        sections,
+        ttl: service.settings().ttl.map_or(NO_TTL, |ttl| ttl.seconds()),
+        answer_limit: service.settings().answer_limit.unwrap_or(0),
+        label_octets: label.len() as u8,
+        on_empty: service.settings().on_empty,
+        only_protocol,
+        flags,
+        browsed: Browsed::default(),
+        service,
+    };
+    head.browsed = Browsed::of(ServiceView {
+        head: &head,
+        words: &all,
+    });
+    Laid(ThinArc::from_header_and_slice(head, &all))
+}
+
+/// A port, unpacked.
+struct Port {
+    view: PortView,
+    protocol: Protocol,
+    is_main: bool,
+}
+
+/// The lists under way.
+struct Lists<'a> {
+    draft: &'a Draft,
+    members: Vec<Member>,
+    ports: Vec<Port>,
+    words: Vec<u32>,
+    interned: Vec<(usize, usize)>,
+    /// For each address of a family that members share some of, the first number of the same address.
+    first: [Option<Vec<u32>>; 2],
+    everyone_is_answerable: bool,
+    /// Room for what is gathered.
+    room: Vec<u32>,
+}
+
+impl<'a> Lists<'a> {
+    fn of(draft: &'a Draft) -> Self {
+        let first = [
+            first_of_each(&draft.v4, draft.shared[0]),
+            first_of_each(&draft.v6, draft.shared[1]),
+        ];
+        let is_main: Vec<bool> = draft
+            .names
             .iter()
-            .map(|((name, protocol), _)| {
-                let bearers = layout
-                    .bearers_of_port
-                    .get(&(name, *protocol))
-                    .cloned()
-                    .unwrap_or_default();
-                (
-                    name.clone(),
-                    *protocol,
-                    layout.services(&bearers, Of::Port(name, *protocol)),
-                )
-            })
+            .map(|name| draft.text[name.start as usize..].starts_with(PortName::MAIN.as_bytes()))
+            .zip(&draft.names)
+            .map(|(begins, name)| begins && usize::from(name.len) == PortName::MAIN.len())
             .collect();
-        let tags = std::mem::take(&mut names.tags)
-            .into_iter()
-            .map(|(label, mut bearers)| {
-                bearers.sort_unstable_by_key(|member| layout.place[*member as usize]);
-                let selection = layout.selection(&bearers);
-                (label, layout.intern(&bearers), selection)
-            })
-            .collect();
-        let Layout {
-            mut lists,
-            ids,
-            v4,
-            v6,
+        let ports = draft.ports.iter().map(|words| {
+            let view = PortView::unpack(words);
+            Port {
+                view,
+                protocol: draft.names[view.name as usize].protocol,
+                is_main: is_main[view.name as usize],
+            }
+        });
+        let ports = ports.collect();
+        let members = (0..draft.members.len() as u32).map(|number| draft.member(number));
+        let members: Vec<Member> = members.collect();
+        Self {
+            draft,
+            everyone_is_answerable: members.iter().all(|member| member.answerable),
             members,
             ports,
-            ..
-        } = layout;
-        let mut section = |words: &mut dyn Iterator<Item = u32>| {
-            let start = lists.len();
-            lists.extend(words);
-            Range::new(start, lists.len() - start)
-        };
-        let layout = Sections {
-            v4: section(&mut v4.values.iter().map(|octets| u32::from_be_bytes(*octets))),
-            v6: section(&mut v6.values.iter().flat_map(|octets| words(octets))),
-            members: section(&mut members.iter().flat_map(Member::pack)),
-            ports: section(&mut ports.iter().flat_map(PortView::pack)),
-            ids: section(&mut words(&ids)),
-        };
-        let mut view = Self {
-            label: service.name.clone(),
-            ttl: service.settings().ttl.map(|ttl| ttl.seconds()),
-            answer_limit: service.settings().answer_limit,
-            on_empty: service.settings().on_empty,
-            layout,
-            words: lists.into(),
-            own,
-            only_protocol,
-            browsed: Browsed::default(),
-            protocols: protocols.into(),
-            port_names,
-            tags,
-            service,
-        };
-        view.browsed = Browsed::of(&view);
-        view
-    }
-}
-
-/// Octets as words of the same octets in memory, the last filled up with zeros.
-fn words(octets: &[u8]) -> impl Iterator<Item = u32> {
-    octets.chunks(4).map(|chunk| {
-        let mut word = [0; 4];
-        word[..chunk.len()].copy_from_slice(chunk);
-        u32::from_ne_bytes(word)
-    })
-}
-
-/// The names below and beside a service: of living bearers and lingering.
-struct Names {
-    /// With the number of the name.
-    ports: BTreeMap<(PortName, Protocol), u32>,
-    /// With the members that bear the tag, by id.
-    tags: BTreeMap<TagLabel, Vec<u32>>,
-}
-
-impl Names {
-    fn of(service: &Service) -> Self {
-        let mut names = Self {
-            ports: BTreeMap::new(),
-            tags: BTreeMap::new(),
-        };
-        for lingering in service.lingering() {
-            match &lingering.name {
-                KnownName::Service => {}
-                KnownName::Port(name, protocol) => drop(names.ports.insert((name.clone(), *protocol), 0)),
-                KnownName::Tag(label) => drop(names.tags.insert(label.clone(), Vec::new())),
-            }
-        }
-        for (member, instance) in service.instances.iter().enumerate() {
-            for port in &instance.ports {
-                names.ports.insert((port.name.clone(), port.protocol), 0);
-            }
-            for label in instance.tags().iter().filter_map(|tag| tag.label()) {
-                let bearers = names.tags.entry(label).or_default();
-                // Two tags may differ in case alone.
-                if bearers.last() != Some(&(member as u32)) {
-                    bearers.push(member as u32);
-                }
-            }
-        }
-        for (number, at) in names.ports.values_mut().enumerate() {
-            *at = number as u32;
-        }
-        names
-    }
-}
-
-/// Values, each once, with their numbers.
-#[derive(Default)]
-struct Unique<T> {
-    values: Vec<T>,
-    numbers: HashMap<T, u32, foldhash::fast::RandomState>,
-}
-
-impl<T: Copy + Eq + Hash> Unique<T> {
-    /// Services of a few instances are the usual case: up to this many a scan is cheaper than a map.
-    const SCAN_MAX: usize = 16;
-
-    fn number(&mut self, value: T) -> u32 {
-        if self.values.len() <= Self::SCAN_MAX {
-            if let Some(at) = self.values.iter().position(|known| *known == value) {
-                return at as u32;
-            }
-            if self.values.len() == Self::SCAN_MAX {
-                self.numbers = self.values.iter().copied().zip(0..).collect();
-            }
-        } else if let Some(number) = self.numbers.get(&value) {
-            return *number;
-        }
-        let number = self.values.len() as u32;
-        if self.values.len() >= Self::SCAN_MAX {
-            self.numbers.insert(value, number);
-        }
-        self.values.push(value);
-        number
-    }
-}
-
-struct Layout<'a> {
-    service: &'a Service,
-    lists: Vec<u32>,
-    interned: Vec<Range>,
-    v4: Unique<[u8; 4]>,
-    v6: Unique<[u8; 16]>,
-    ids: Vec<u8>,
-    members: Vec<Member>,
-    ports: Vec<PortView>,
-    /// Members by tier, ring and id.
-    order: Vec<u32>,
-    /// The place of each member in `order`.
-    place: Vec<u32>,
-    /// Members that have a port of that name, in order.
-    bearers_of_port: BTreeMap<(&'a PortName, Protocol), Vec<u32>>,
-}
-
-impl<'a> Layout<'a> {
-    fn of(service: &'a Service, names: &Names) -> Self {
-        let count = service.instances.len();
-        let mut layout = Self {
-            service,
-            lists: Vec::with_capacity(count * 3),
+            words: Vec::new(),
             interned: Vec::new(),
-            v4: Unique::default(),
-            v6: Unique::default(),
-            ids: Vec::new(),
-            members: Vec::with_capacity(count),
-            ports: Vec::with_capacity(count),
-            order: (0..count as u32).collect(),
-            place: vec![0; count],
-            bearers_of_port: BTreeMap::new(),
+            first,
+            room: Vec::new(),
+        }
+    }
+
+    /// Whether each member has a port, so that asking for the only protocol is asking for all.
+    fn all_have_ports(&self) -> bool {
+        self.members.iter().all(|member| !member.ports.is_empty())
+    }
+
+    fn member(&self, number: u32) -> &Member {
+        &self.members[number as usize]
+    }
+
+    /// A list that is kept once, or that is no list because its numbers follow each other.
+    fn row(&mut self, numbers: &[u32]) -> Row {
+        let Some(first) = numbers.first() else {
+            return Row::default();
         };
-        for (number, instance) in service.instances.iter().enumerate() {
-            layout.add(number, instance, names);
+        if numbers.iter().zip(*first..).all(|(number, next)| *number == next) {
+            return Row::from(*first, numbers.len());
         }
-        let rings: Vec<u64> = service
-            .instances
-            .iter()
-            .map(|i| ring(i.id.as_str().as_bytes()))
-            .collect();
-        layout
-            .order
-            .sort_unstable_by_key(|m| (service.instances[*m as usize].priority, rings[*m as usize], *m));
-        for (at, member) in layout.order.iter().enumerate() {
-            layout.place[*member as usize] = at as u32;
-            for port in &service.instances[*member as usize].ports {
-                layout
-                    .bearers_of_port
-                    .entry((&port.name, port.protocol))
-                    .or_default()
-                    .push(*member);
-            }
-        }
-        layout
+        Row::listed(self.intern(numbers), numbers.len())
     }
 
-    fn add(&mut self, number: usize, instance: &Instance, names: &Names) {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for address in &instance.addresses {
-            match address {
-                IpAddr::V4(address) => v4.push(self.v4.number(address.octets())),
-                IpAddr::V6(address) => v6.push(self.v6.number(address.octets())),
-            }
-        }
-        let id = self.ids.len() as u32;
-        if !instance.ports.is_empty() {
-            self.ids.extend_from_slice(instance.id.as_str().as_bytes());
-        }
-        let port = self.ports.len() as u32;
-        for port in &instance.ports {
-            self.ports.push(PortView {
-                id,
-                member: number as u16,
-                name: names.ports[&(port.name.clone(), port.protocol)],
-                number: port.number.get(),
-                label_octets: instance.id.as_str().len() as u8,
-                answered: instance.answers(port),
-            });
-        }
-        let member = Member {
-            priority: instance.priority,
-            weight: instance.weight,
-            v4: self.append(&v4),
-            v6: self.append(&v6),
-            port,
-            ports: instance.ports.len() as u8,
-            stays: instance.drain().is_none(),
-        };
-        self.members.push(member);
-    }
-
-    fn append(&mut self, list: &[u32]) -> Range {
-        let range = Range::new(self.lists.len(), list.len());
-        self.lists.extend_from_slice(list);
-        range
-    }
-
-    /// A list that is kept once: most services have one port and no tag, and then all their lists are the same.
-    fn intern(&mut self, list: &[u32]) -> Range {
+    /// Where a list stands that is kept once.
+    fn intern(&mut self, numbers: &[u32]) -> usize {
         const LOOK_BACK: usize = 8;
-        if list.is_empty() {
-            return Range::default();
-        }
-        let known = self
-            .interned
-            .iter()
-            .rev()
-            .take(LOOK_BACK)
-            .find_map(|range| range.prefix(&self.lists, list));
-        if let Some(range) = known {
-            return range;
-        }
-        let range = self.append(list);
-        self.interned.push(range);
-        range
-    }
-
-    /// A list and another of the same length that follows it, kept once; the range is that of the first.
-    fn intern_twins(&mut self, first: &[u32], second: &[u32]) -> Range {
-        let mut both = Vec::with_capacity(first.len() * 2);
-        both.extend_from_slice(first);
-        both.extend_from_slice(second);
-        self.intern(&both).half()
-    }
-
-    fn instance(&self, member: u32) -> &'a Instance {
-        &self.service.instances[member as usize]
-    }
-
-    /// Which of `bearers` count, and by which rule.
-    fn standing(&self, bearers: &[u32], counts: impl Fn(&Instance, Rule) -> bool) -> (Standing, Vec<u32>) {
-        for (rule, standing) in [
-            (Rule::Answerable, Standing::Answerable),
-            (Rule::FailOpen, Standing::FailOpen),
-        ] {
-            let members: Vec<u32> = bearers
-                .iter()
-                .copied()
-                .filter(|member| counts(self.instance(*member), rule))
-                .collect();
-            if !members.is_empty() {
-                return (standing, members);
+        let known = self.interned.iter().rev().take(LOOK_BACK);
+        for (start, len) in known {
+            if self.words[*start..*start + *len].starts_with(numbers) {
+                return *start;
             }
+        }
+        let start = self.words.len();
+        self.words.extend_from_slice(numbers);
+        self.interned.push((start, numbers.len()));
+        start
+    }
+
+    /// Which of `bearers` count, of those that `has` what is asked, and by which rule.
+    fn standing(&self, bearers: Numbers<'_>, has: impl Fn(&Member) -> bool) -> (Standing, Vec<u32>) {
+        let counting = |counts: fn(&Member) -> bool| -> Vec<u32> {
+            let members = bearers.iter().filter(|number| {
+                let member = self.member(*number);
+                counts(member) && has(member)
+            });
+            members.collect()
+        };
+        let answerable = counting(|member| member.answerable);
+        if !answerable.is_empty() {
+            return (Standing::Answerable, answerable);
+        }
+        let staying = counting(|member| member.stays);
+        if !staying.is_empty() {
+            return (Standing::FailOpen, staying);
         }
         (Standing::Empty, Vec::new())
     }
 
-    fn selection(&mut self, bearers: &[u32]) -> Selection {
-        let (standing, members) = self.standing(bearers, available);
+    fn selection(&mut self, bearers: Numbers<'_>) -> Selection {
+        if self.everyone_is_answerable {
+            let standing = if bearers.is_empty() {
+                Standing::Empty
+            } else {
+                Standing::Answerable
+            };
+            return self.selection_of(standing, bearers);
+        }
+        let (standing, members) = self.standing(bearers, |_| true);
+        self.selection_of(standing, Numbers::Of(&members))
+    }
+
+    fn selection_of(&mut self, standing: Standing, members: Numbers<'_>) -> Selection {
         Selection {
-            v4: self.addresses(&members, |member| member.v4),
-            v6: self.addresses(&members, |member| member.v6),
-            services: self.entries(standing, &members, Of::Service),
+            v4: self.addresses(members, 0),
+            v6: self.addresses(members, 1),
+            services: self.entries(standing, members, None),
         }
     }
 
-    fn services(&mut self, bearers: &[u32], of: Of<'_>) -> Services {
-        let (standing, members) = self.standing(bearers, |instance, rule| {
-            let has = match of {
-                Of::Service => true,
-                Of::Protocol(protocol) => instance.ports.iter().any(|port| port.protocol == protocol),
-                Of::Port(..) => of.ports(instance, rule).next().is_some(),
-            };
-            available(instance, rule) && has
-        });
-        self.entries(standing, &members, of)
+    /// What stands behind `_tcp`, whatever the ports are called.
+    fn services_of(&mut self, bearers: Numbers<'_>, protocol: Protocol) -> Services {
+        let ports_of = |member: &Member| &self.ports[member.ports.start as usize..member.ports.end as usize];
+        let has = |member: &Member| ports_of(member).iter().any(|port| port.protocol == protocol);
+        let (standing, members) = self.standing(bearers, has);
+        self.entries(standing, Numbers::Of(&members), Some(protocol))
     }
 
-    fn entries(&mut self, standing: Standing, members: &[u32], of: Of<'_>) -> Services {
-        let rule = if standing == Standing::FailOpen {
-            Rule::FailOpen
-        } else {
-            Rule::Answerable
-        };
-        let mut entries = Vec::new();
-        for member in members {
-            let instance = self.instance(*member);
+    /// The ports of `members` that their SRV RRset shows, as `catalog::selection::Of::ports` says: `main` alone where
+    /// there is one, even if it is not answered.
+    fn entries(&mut self, standing: Standing, members: Numbers<'_>, of: Option<Protocol>) -> Services {
+        let mut entries = std::mem::take(&mut self.room);
+        entries.clear();
+        for member in members.iter() {
+            let first = self.member(member).ports.start;
+            let ports = &self.ports[first as usize..self.member(member).ports.end as usize];
+            let wanted = |port: &Port| of.is_none_or(|of| port.protocol == of);
+            let main_alone = ports.iter().any(|port| wanted(port) && port.is_main);
             let before = entries.len();
-            for port in of.ports(instance, rule) {
-                let at = instance
-                    .ports
-                    .binary_search_by(|other| other.name.cmp(&port.name));
-                let at = at.expect("the port is one of the instance's, which are sorted by name");
-                // Two names of one number are one record.
-                let number = |entry: &u32| self.ports[*entry as usize].number;
-                if entries[before..]
-                    .iter()
-                    .any(|entry| number(entry) == port.number.get())
-                {
+            for (port, at) in ports.iter().zip(first..) {
+                let shows = standing == Standing::FailOpen || port.view.answered;
+                if !wanted(port) || (main_alone && !port.is_main) || !shows {
                     continue;
                 }
-                entries.push(self.members[*member as usize].port + at as u32);
-            }
-        }
-        Services {
-            standing,
-            entries: self.intern(&entries),
-        }
-    }
-
-    fn addresses(&mut self, members: &[u32], family: impl Fn(&Member) -> Range) -> Addresses {
-        let having: Vec<u32> = members
-            .iter()
-            .copied()
-            .filter(|m| !family(&self.members[*m as usize]).is_empty())
-            .collect();
-        let Some(first) = having.first() else {
-            return Addresses::default();
-        };
-        let tier = self.members[*first as usize].priority;
-        // In the order of tier and ring, so the lowest tier stands first.
-        let members: Vec<u32> = having
-            .into_iter()
-            .take_while(|m| self.members[*m as usize].priority == tier)
-            .collect();
-        let mut entries: Vec<u32> = Vec::with_capacity(members.len());
-        let mut holders: Vec<u32> = Vec::with_capacity(members.len());
-        let mut weights: Vec<u32> = Vec::with_capacity(members.len());
-        let (mut pairs, mut pair_members) = (
-            Vec::with_capacity(members.len()),
-            Vec::with_capacity(members.len()),
-        );
-        let mut places: Unique<u32> = Unique::default();
-        for number in &members {
-            let member = self.members[*number as usize];
-            for address in family(&member).of(&self.lists) {
-                pairs.push(*address);
-                pair_members.push(*number);
-                let at = places.number(*address) as usize;
-                if at < weights.len() {
-                    weights[at] += u32::from(member.weight);
-                } else {
-                    entries.push(*address);
-                    holders.push(*number);
-                    weights.push(u32::from(member.weight));
+                // Two names of one number are one record.
+                let is_new = |entry: &u32| self.ports[*entry as usize].view.number != port.view.number;
+                if entries[before..].iter().all(is_new) {
+                    entries.push(at);
                 }
             }
         }
-        let equal = weights.iter().all(|weight| *weight == weights[0]);
-        Addresses::new(
-            self.intern_twins(&entries, &holders),
-            if equal {
-                Range::default()
-            } else {
-                self.intern(&weights)
-            },
-            if pairs.len() == entries.len() {
-                Range::default()
-            } else {
-                self.intern_twins(&pairs, &pair_members)
-            },
-        )
+        let row = self.row(&entries);
+        self.room = entries;
+        Services::new(standing, row)
+    }
+
+    /// What stands behind each name of ports. An instance has one port of a name at most.
+    fn names(&mut self) -> Vec<Services> {
+        let names = self.draft.names.len();
+        let mut counts = vec![[0_u32; 2]; names];
+        let ports = || self.ports.iter().map(|port| &port.view).zip(0_u32..);
+        let stays = |port: &PortView| self.members[usize::from(port.member)].stays;
+        for (port, _) in ports() {
+            let count = &mut counts[port.name as usize];
+            count[0] += u32::from(port.answered);
+            count[1] += u32::from(stays(port));
+        }
+        let mut standings = Vec::with_capacity(names);
+        let mut ends = Vec::with_capacity(names);
+        let mut end = 0;
+        for [answered, staying] in counts {
+            // Where this name's entries begin; filled from there on.
+            ends.push(end);
+            let (standing, count) = match (answered, staying) {
+                (0, 0) => (Standing::Empty, 0),
+                (0, _) => (Standing::FailOpen, staying),
+                _ => (Standing::Answerable, answered),
+            };
+            standings.push(standing);
+            end += count as usize;
+        }
+        let mut entries = vec![0; end];
+        for (port, at) in ports() {
+            let name = port.name as usize;
+            let counts = match standings[name] {
+                Standing::Answerable => port.answered,
+                Standing::FailOpen => stays(port),
+                Standing::Empty => false,
+            };
+            if counts {
+                entries[ends[name]] = at;
+                ends[name] += 1;
+            }
+        }
+        let mut start = 0;
+        let spans = ends.into_iter().zip(standings);
+        spans
+            .map(|(end, standing)| {
+                let row = self.row(&entries[start..end]);
+                start = end;
+                Services::new(standing, row)
+            })
+            .collect()
+    }
+
+    /// The addresses of one family of those of `members` that are of the lowest tier that has any.
+    fn addresses(&mut self, members: Numbers<'_>, family: usize) -> Addresses {
+        // The places of a member's addresses.
+        let of = |member: &Member| match family {
+            0 => (member.v4.start, member.v4.end),
+            _ => (member.v6.start, member.v6.end),
+        };
+        let having = || {
+            let members = members.iter().map(|number| (number, self.member(number)));
+            members.filter(|(_, member)| of(member).0 < of(member).1)
+        };
+        let Some((_, first)) = having().next() else {
+            return Addresses::default();
+        };
+        // In the order of tier and ring, so the lowest tier stands first.
+        let lowest = || having().take_while(|(_, member)| member.priority == first.priority);
+        if self.first[family].is_none() {
+            let (begin, _) = of(first);
+            let mut end = begin;
+            let mut weighted = false;
+            let in_a_row = lowest().all(|(_, member)| {
+                let here = of(member);
+                let follows = here.0 == end;
+                end = here.1;
+                weighted |= member.weight != first.weight;
+                follows
+            });
+            if in_a_row {
+                return Addresses::row(begin, (end - begin) as usize, weighted);
+            }
+        }
+        let (mut pairs, mut pair_members) = (Vec::new(), Vec::new());
+        let room = || Vec::with_capacity(members.len());
+        let (mut entries, mut holders, mut weights): (Vec<u32>, Vec<u32>, Vec<u32>) =
+            (room(), room(), room());
+        let mut places: Numbered<u32> = Numbered::new();
+        for (number, member) in lowest() {
+            for address in of(member).0..of(member).1 {
+                let weight = u32::from(member.weight);
+                let Some(first) = &self.first[family] else {
+                    entries.push(address);
+                    holders.push(number);
+                    weights.push(weight);
+                    continue;
+                };
+                let address = first[address as usize];
+                pairs.push(address);
+                pair_members.push(number);
+                let at = places.number(address) as usize;
+                if at < weights.len() {
+                    weights[at] += weight;
+                } else {
+                    entries.push(address);
+                    holders.push(number);
+                    weights.push(weight);
+                }
+            }
+        }
+        let weighted = weights.iter().any(|weight| *weight != weights[0]);
+        let is_shared = pairs.len() > entries.len();
+        let len = entries.len();
+        let mut list = entries;
+        list.append(&mut holders);
+        if weighted {
+            list.append(&mut weights);
+        }
+        if is_shared {
+            list.push(pairs.len() as u32);
+            list.append(&mut pairs);
+            list.append(&mut pair_members);
+        }
+        Addresses::listed(self.intern(&list), len, weighted, is_shared)
     }
 }
 
-/// Whether an instance counts under a rule, whatever is asked of its ports.
-fn available(instance: &Instance, rule: Rule) -> bool {
-    match rule {
-        Rule::Answerable => instance.is_answerable(),
-        Rule::FailOpen => instance.drain().is_none(),
+/// For each address the first number of the same; nothing if all differ.
+fn first_of_each<A: Copy + Eq + std::hash::Hash>(addresses: &[A], shared: Option<bool>) -> Option<Vec<u32>> {
+    if shared == Some(false) {
+        return None;
     }
+    let mut numbered = Numbered::new();
+    // The first number of each address, by the address's own.
+    let mut firsts: Vec<u32> = Vec::new();
+    let first: Vec<u32> = addresses
+        .iter()
+        .zip(0..)
+        .map(|(address, at)| {
+            let number = numbered.number(*address) as usize;
+            if number == firsts.len() {
+                firsts.push(at);
+            }
+            firsts[number]
+        })
+        .collect();
+    (firsts.len() < first.len()).then_some(first)
 }

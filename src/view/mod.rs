@@ -5,25 +5,30 @@
 //! here knows SQLite, sockets or JSON. `docs/design/view.md` says what else was considered.
 
 mod discovery;
+mod draft;
 mod encode;
+mod list;
 mod packed;
+mod redraft;
 mod service;
+mod table;
 mod types;
 mod zone;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 
-pub use service::{
-    AddressList, Addresses, Member, PortView, Range, Selection, ServiceView, Services, Standing, ring,
-};
+pub use list::{AddressList, Addresses, Numbers, Row, Selection, Services, Standing, Weights};
+pub use packed::{Member, PortView};
+pub use service::{Laid, ServiceView, ring};
+pub use table::Table;
 pub use types::TypePorts;
-pub use zone::ZoneView;
+pub use zone::{Place, ZoneView};
 
 type Zones = imbl::GenericHashMap<Vec<u8>, Arc<ZoneView>, foldhash::fast::RandomState, DefaultSharedPtr>;
 
@@ -35,7 +40,14 @@ pub struct Snapshot {
     zones: Zones,
     /// Bit n: a zone of n labels exists.
     label_counts: u128,
+    /// The zone of the most services, if it is large.
+    large: Option<Arc<ZoneView>>,
+    /// The only zone, if there is one: many servers have no other, and it is found without a hash.
+    lone: Option<Arc<ZoneView>>,
 }
+
+/// Services of a zone that the caches hold near a core, so that to look ahead over a batch brings nothing.
+const SMALL_SERVICES_MAX: usize = 16_384;
 
 impl Snapshot {
     /// Lays out a whole catalog, on as many threads as there are cores if it is large.
@@ -48,6 +60,7 @@ impl Snapshot {
         }
         snapshot.state = state;
         snapshot.note_zones();
+        snapshot.note_special();
         snapshot
     }
 
@@ -85,7 +98,14 @@ impl Snapshot {
             loop {
                 if let Some(label) = service {
                     match zone.services.get(label) {
-                        Some(changed) => view.insert(Arc::new(ServiceView::new(changed.clone()))),
+                        Some(changed) => {
+                            let changed = changed.clone();
+                            let laid = match view.service(label.as_str().as_bytes()) {
+                                Some(before) => Laid::after(before, changed),
+                                None => Laid::new(changed),
+                            };
+                            view.insert(laid);
+                        }
                         None => view.remove(label.as_str().as_bytes()),
                     }
                 }
@@ -100,7 +120,16 @@ impl Snapshot {
         if zones_changed {
             next.note_zones();
         }
+        next.note_special();
         next
+    }
+
+    /// Notes the zones that are found without a look-up.
+    fn note_special(&mut self) {
+        let lone = self.zones.values().next().filter(|_| self.zones.len() == 1);
+        let largest = self.zones.values().max_by_key(|zone| zone.services_len());
+        let large = largest.filter(|zone| zone.services_len() > SMALL_SERVICES_MAX);
+        (self.lone, self.large) = (lone.cloned(), large.cloned());
     }
 
     /// Brings up to date what depends on which zones there are.
@@ -121,13 +150,27 @@ impl Snapshot {
     }
 
     /// The zone whose apex is `wire`, a name in lower case.
+    #[inline]
     pub fn zone(&self, wire: &[u8]) -> Option<&ZoneView> {
         self.zones.get(wire).map(|view| &**view)
     }
 
-    /// Whether a zone with so many labels exists; no other suffix need be looked up.
-    pub fn has_zone_of(&self, labels: usize) -> bool {
-        self.label_counts & (1 << labels.min(127)) != 0
+    /// The only zone, if there is no other.
+    #[inline]
+    pub fn lone(&self) -> Option<&ZoneView> {
+        self.lone.as_deref()
+    }
+
+    /// The zone of the most services, if they are more than the caches hold.
+    #[inline]
+    pub fn large(&self) -> Option<&ZoneView> {
+        self.large.as_deref()
+    }
+
+    /// Bit n: a zone of n labels exists, n being at most `labels`; no other suffix need be looked up.
+    #[inline]
+    pub fn label_counts(&self, labels: usize) -> u128 {
+        self.label_counts & (u128::MAX >> (127 - labels.min(127)))
     }
 }
 
@@ -141,18 +184,11 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
     if threads < 2 {
         return ZoneView::new(zone);
     }
-    let views: Vec<Vec<Arc<ServiceView>>> = std::thread::scope(|scope| {
+    let views: Vec<Vec<Laid>> = std::thread::scope(|scope| {
         let chunks: Vec<_> = services.chunks(services.len().div_ceil(threads)).collect();
         let running: Vec<_> = chunks
             .into_iter()
-            .map(|chunk| {
-                scope.spawn(|| {
-                    chunk
-                        .iter()
-                        .map(|s| Arc::new(ServiceView::new(s.clone())))
-                        .collect()
-                })
-            })
+            .map(|chunk| scope.spawn(|| chunk.iter().map(|service| Laid::new(service.clone())).collect()))
             .collect();
         running
             .into_iter()
@@ -162,29 +198,57 @@ fn lay_out(zone: &Arc<Zone>) -> ZoneView {
     ZoneView::with_services(zone, views.into_iter().flatten())
 }
 
+/// Snapshots that were published before and that somebody may still hold. Past it the oldest is left to its readers.
+const RETIRED_MAX: usize = 64;
+
 /// The snapshot that is published now. Loading takes no lock.
+///
+/// To free what a snapshot alone has costs as much as a change did, and a deleted zone costs what it weighed. So that no
+/// reader pays for it in the middle of a batch, the writer keeps each old snapshot until nobody else does.
 #[derive(Debug, Default)]
-pub struct Current(ArcSwap<Snapshot>);
+pub struct Current {
+    published: ArcSwap<Snapshot>,
+    /// Nobody but the writer takes this lock.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
+}
 
 impl Current {
     /// A place to publish from, with `snapshot` in it.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(ArcSwap::from_pointee(snapshot))
+        Self {
+            published: ArcSwap::from_pointee(snapshot),
+            retired: Mutex::default(),
+        }
     }
 
     /// The published snapshot, held for as long as the guard lives.
     pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
-        self.0.load()
+        self.published.load()
     }
 
     /// The published snapshot, to keep.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.published.load_full()
     }
 
     /// Publishes a snapshot; only the writer does.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.0.store(snapshot);
+        // The swap turns what readers have borrowed into counted references: from here on the counts are true.
+        let old = self.published.swap(snapshot);
+        self.retired().push(old);
+        self.sweep();
+    }
+
+    /// Frees the old snapshots that nobody holds any more; only the writer does, after each batch.
+    pub fn sweep(&self) {
+        let mut retired = self.retired();
+        retired.retain(|old| Arc::strong_count(old) > 1);
+        let over = retired.len().saturating_sub(RETIRED_MAX);
+        retired.drain(..over);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Snapshot>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,9 @@ use crate::catalog::discovery::InstanceLabel;
 use crate::catalog::limits::TYPE_OCTETS_MAX;
 use crate::catalog::{InstanceId, PortName, Protocol};
 
-use super::service::{PortView, ServiceView, Standing};
+use super::list::{Numbers, Standing};
+use super::packed::PortView;
+use super::service::ServiceView;
 
 /// What the index must know of a service, in four octets of its head: most services change it never, and are judged
 /// by this alone.
@@ -45,20 +47,23 @@ fn bit(protocol: Protocol) -> u8 {
 }
 
 impl Browsed {
-    pub(super) fn of(view: &ServiceView) -> Self {
+    pub(super) fn of(view: ServiceView<'_>) -> Self {
         let mut browsed = Self::default();
-        let is_type = view.label.as_str().len() <= TYPE_OCTETS_MAX;
-        for (name, protocol, services) in &view.port_names {
-            if !name.is_main() {
-                browsed.has_named |= name.as_str().len() <= TYPE_OCTETS_MAX;
+        let is_type = view.label().len() <= TYPE_OCTETS_MAX;
+        for (name, protocol, standing) in names(view) {
+            if name != PortName::MAIN {
+                browsed.has_named |= name.len() <= TYPE_OCTETS_MAX;
             } else if is_type {
-                browsed.own_known |= bit(*protocol);
-                if services.standing == Standing::Answerable {
-                    browsed.own_answered |= bit(*protocol);
+                browsed.own_known |= bit(protocol);
+                if standing == Standing::Answerable {
+                    browsed.own_answered |= bit(protocol);
                 }
             }
         }
-        browsed.has_cut = cut_ids(view).next().is_some();
+        browsed.has_cut = (0..view.members_len()).any(|number| {
+            let member = view.member_at(number);
+            !member.ports.is_empty() && InstanceLabel::is_cut(view.id_at(member.id), view.label())
+        });
         browsed
     }
 
@@ -73,31 +78,39 @@ impl Browsed {
     }
 }
 
+/// The names of a service's ports in order, with their protocols.
+fn names(view: ServiceView<'_>) -> impl Iterator<Item = (&str, Protocol, Standing)> {
+    let text = view.text();
+    (0..view.names_len()).map(move |number| {
+        let row = view.name_at(number);
+        let name = std::str::from_utf8(row.octets(text)).expect("a port's name is text");
+        (name, row.protocol, row.services.standing())
+    })
+}
+
 /// The ports of a service whose names are types, in order, and whether one of them is answered.
-pub(super) fn named(view: &ServiceView) -> impl Iterator<Item = (&PortName, Protocol, bool)> {
-    let is_type = |name: &PortName| !name.is_main() && name.as_str().len() <= TYPE_OCTETS_MAX;
-    view.port_names
-        .iter()
+pub(super) fn named(view: ServiceView<'_>) -> impl Iterator<Item = (&str, Protocol, bool)> {
+    let is_type = |name: &str| name != PortName::MAIN && name.len() <= TYPE_OCTETS_MAX;
+    names(view)
         .filter(move |(name, ..)| is_type(name))
-        .map(|(name, protocol, services)| (name, *protocol, services.standing == Standing::Answerable))
+        .map(|(name, protocol, standing)| (name, protocol, standing == Standing::Answerable))
 }
 
 /// The ids of instances with ports whose label is cut, in order.
-pub(super) fn cut_ids(view: &ServiceView) -> impl Iterator<Item = &InstanceId> {
-    let service = view.label.as_str().as_bytes();
-    let instances = view.service.instances.iter();
+pub(super) fn cut_ids(view: ServiceView<'_>) -> impl Iterator<Item = &InstanceId> {
+    let instances = view.service().instances.iter();
     instances
-        .filter(|instance| {
-            !instance.ports.is_empty() && InstanceLabel::is_cut(instance.id.as_str().as_bytes(), service)
+        .filter(move |instance| {
+            !instance.ports.is_empty() && InstanceLabel::is_cut(instance.id.as_str().as_bytes(), view.label())
         })
         .map(|instance| &instance.id)
 }
 
-impl ServiceView {
+impl<'a> ServiceView<'a> {
     /// The answered ports that are of the type `label`, which has no underscore, in `protocol`.
-    pub fn type_ports(&self, label: &[u8], protocol: Protocol) -> TypePorts {
+    pub fn type_ports(self, label: &[u8], protocol: Protocol) -> TypePorts {
         let answered = |name: &[u8]| match self.port(name, protocol) {
-            Some((number, services)) if services.standing == Standing::Answerable => number,
+            Some((number, services)) if services.standing() == Standing::Answerable => number,
             _ => NONE,
         };
         if label.len() > TYPE_OCTETS_MAX {
@@ -115,11 +128,12 @@ impl ServiceView {
     }
 
     /// One port of each instance that has one of `ports`, in the order of tier and ring.
-    pub fn instances_of(&self, ports: TypePorts) -> impl Iterator<Item = PortView> {
-        let entries = move |number: u32| -> &[u32] {
-            self.port_names
-                .get(number as usize)
-                .map_or(&[], |(_, _, services)| self.list(services.entries))
+    pub fn instances_of(self, ports: TypePorts) -> impl Iterator<Item = PortView> + 'a {
+        let entries = move |number: u32| -> Numbers<'a> {
+            if number as usize >= self.names_len() {
+                return Numbers::Of(&[]);
+            }
+            self.numbers(self.name_at(number as usize).services.row())
         };
         let [own, named] = ports.0;
         let has_own = move |port: &PortView| {
@@ -128,7 +142,7 @@ impl ServiceView {
                     .ports_of(usize::from(port.member))
                     .any(|(_, other)| other.answered && other.name == own)
         };
-        let port = |number: &u32| self.port_at(*number);
+        let port = move |number: u32| self.port_at(number);
         let others = entries(named).iter().map(port);
         entries(own)
             .iter()

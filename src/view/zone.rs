@@ -1,14 +1,10 @@
 //! One zone as questions see it: its apex, its services by label, and the names that exist without records.
 
-use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::contents::{Contents, Soa};
 use crate::catalog::discovery::{InstanceLabel, hash_in};
@@ -16,35 +12,9 @@ use crate::catalog::reverse::Reverse;
 use crate::catalog::{OnEmpty, Protocol, Zone, ZoneName};
 
 use super::discovery::Discovery;
-use super::service::ServiceView;
+use super::service::{Laid, ServiceView};
+use super::table::Table;
 use super::types::TypePorts;
-
-/// A service in a zone's set: found by its label.
-#[derive(Clone)]
-struct Slot(Arc<ServiceView>);
-
-impl Borrow<[u8]> for Slot {
-    fn borrow(&self) -> &[u8] {
-        self.0.label()
-    }
-}
-
-impl Hash for Slot {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.label().hash(state);
-    }
-}
-
-impl PartialEq for Slot {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.label() == other.0.label()
-    }
-}
-
-impl Eq for Slot {}
-
-/// Persistent: publishing a change copies the few nodes above it, and readers of the old one are not disturbed.
-type Slots = imbl::GenericHashMap<Slot, (), foldhash::fast::RandomState, DefaultSharedPtr>;
 
 /// A zone as questions see it.
 #[derive(Clone)]
@@ -54,13 +24,34 @@ pub struct ZoneView {
     /// The apex on the wire, in lower case.
     apex: Arc<[u8]>,
     labels: usize,
-    services: Slots,
+    services: Table,
     /// How many services are known with ports of each protocol: `_tcp.Z` exists while one is.
     protocols: [u32; 3],
     /// Names between the apex and zones below this one, on the wire without the apex: they exist, without records.
     between: Arc<HashSet<Vec<u8>>>,
     /// What its services can be browsed for.
     pub(super) discovery: Arc<Discovery>,
+}
+
+/// Where a service may stand: to be touched before it is looked for.
+#[derive(Clone, Copy)]
+pub struct Place<'z> {
+    services: &'z Table,
+    hash: u64,
+}
+
+impl Place<'_> {
+    /// Touches the page of the zone's table.
+    #[inline]
+    pub fn touch_page(self) -> u64 {
+        self.services.touch_page(self.hash)
+    }
+
+    /// Touches the service, if the page probably has it.
+    #[inline]
+    pub fn touch_service(self) -> u32 {
+        self.services.touch_service(self.hash)
+    }
 }
 
 impl fmt::Debug for ZoneView {
@@ -76,28 +67,28 @@ impl ZoneView {
     pub fn new(zone: &Arc<Zone>) -> Self {
         Self::with_services(
             zone,
-            zone.services
-                .iter()
-                .map(|s| Arc::new(ServiceView::new(s.clone()))),
+            zone.services.iter().map(|service| Laid::new(service.clone())),
         )
     }
 
     /// Lays out a zone from services that are laid out already.
-    pub(super) fn with_services(zone: &Arc<Zone>, services: impl Iterator<Item = Arc<ServiceView>>) -> Self {
+    pub(super) fn with_services(zone: &Arc<Zone>, services: impl Iterator<Item = Laid>) -> Self {
         let services: Vec<_> = services.collect();
-        let mut view = Self {
+        let mut protocols = [0; 3];
+        for service in &services {
+            for protocol in Protocol::ALL {
+                protocols[protocol as usize] += u32::from(service.view().protocol(protocol).is_some());
+            }
+        }
+        Self {
             apex: zone.name.to_wire().into(),
             labels: zone.name.labels().count(),
             zone: zone.clone(),
-            services: Slots::default(),
-            protocols: [0; 3],
+            protocols,
             between: Arc::default(),
             discovery: Arc::new(Discovery::of(&services)),
-        };
-        for service in services {
-            view.add(service);
+            services: Table::of(services.into_iter()),
         }
-        view
     }
 
     /// The zone in the catalog.
@@ -116,8 +107,28 @@ impl ZoneView {
     }
 
     /// The service of that label in lower case.
-    pub fn service(&self, label: &[u8]) -> Option<&ServiceView> {
-        self.services.get_key_value(label).map(|(slot, ())| &*slot.0)
+    #[inline]
+    pub fn service(&self, label: &[u8]) -> Option<ServiceView<'_>> {
+        self.laid(label).map(Laid::view)
+    }
+
+    #[inline]
+    pub(super) fn laid(&self, label: &[u8]) -> Option<&Laid> {
+        self.services.find(self.services.hash(label), label)
+    }
+
+    /// How many services there are.
+    pub fn services_len(&self) -> usize {
+        self.services.len()
+    }
+
+    /// Where the service of that label stands, if there is one.
+    #[inline]
+    pub fn place(&self, label: &[u8]) -> Place<'_> {
+        Place {
+            services: &self.services,
+            hash: self.services.hash(label),
+        }
     }
 
     /// Whether `_tcp.Z`, `_udp.Z` or `_sctp.Z` exists.
@@ -159,9 +170,9 @@ impl ZoneView {
         &'z self,
         label: &[u8],
         protocol: Protocol,
-        each: &mut dyn FnMut(&'z ServiceView, TypePorts) -> ControlFlow<()>,
+        each: &mut dyn FnMut(ServiceView<'z>, TypePorts) -> ControlFlow<()>,
     ) {
-        let mut give = |service: &'z ServiceView| match service.type_ports(label, protocol) {
+        let mut give = |service: ServiceView<'z>| match service.type_ports(label, protocol) {
             none if none.is_empty() => ControlFlow::Continue(()),
             ports => each(service, ports),
         };
@@ -186,7 +197,7 @@ impl ZoneView {
         instance: &[u8],
         label: &[u8],
         protocol: Protocol,
-    ) -> Option<(&ServiceView, usize, TypePorts)> {
+    ) -> Option<(ServiceView<'_>, usize, TypePorts)> {
         let look_up = |id: &[u8], service: &[u8]| {
             let service = self.service(service)?;
             let ports = service.type_ports(label, protocol);
@@ -260,12 +271,12 @@ impl ZoneView {
     }
 
     /// The TTL of a service's records.
-    pub fn service_ttl(&self, service: &ServiceView) -> u32 {
+    pub fn service_ttl(&self, service: ServiceView<'_>) -> u32 {
         service.ttl().unwrap_or_else(|| self.ttl())
     }
 
     /// What a service answers when empty.
-    pub fn on_empty(&self, service: &ServiceView) -> OnEmpty {
+    pub fn on_empty(&self, service: ServiceView<'_>) -> OnEmpty {
         service
             .on_empty()
             .or(self.zone.settings.on_empty)
@@ -273,7 +284,7 @@ impl ZoneView {
     }
 
     /// At most so many instances of a service in an answer; 0 is all.
-    pub fn answer_limit(&self, service: &ServiceView) -> usize {
+    pub fn answer_limit(&self, service: ServiceView<'_>) -> usize {
         service
             .answer_limit()
             .or(self.zone.settings.answer_limit)
@@ -290,30 +301,33 @@ impl ZoneView {
         self.zone = zone.clone();
     }
 
-    pub(super) fn insert(&mut self, service: Arc<ServiceView>) {
-        let old = self.take(service.label());
-        Discovery::change(&mut self.discovery, old.as_deref(), Some(&service));
-        self.add(service);
+    pub(super) fn insert(&mut self, service: Laid) {
+        let new = service.view();
+        self.count(new, 1);
+        let old = self.services.insert(service.clone());
+        let old = old.as_ref().map(Laid::view);
+        if let Some(old) = old {
+            self.count(old, -1);
+        }
+        Discovery::change(&mut self.discovery, old, Some(new));
     }
 
     pub(super) fn remove(&mut self, label: &[u8]) {
-        let old = self.take(label);
-        Discovery::change(&mut self.discovery, old.as_deref(), None);
+        let old = self.services.remove(label);
+        if let Some(old) = old.as_ref().map(Laid::view) {
+            self.count(old, -1);
+            Discovery::change(&mut self.discovery, Some(old), None);
+        }
     }
 
-    fn add(&mut self, service: Arc<ServiceView>) {
+    /// Counts the protocols of a service that is there from now on, or no more.
+    fn count(&mut self, service: ServiceView<'_>, by: i32) {
         for protocol in Protocol::ALL {
-            self.protocols[protocol as usize] += u32::from(service.protocol(protocol).is_some());
+            if service.protocol(protocol).is_some() {
+                let count = &mut self.protocols[protocol as usize];
+                *count = count.wrapping_add_signed(by);
+            }
         }
-        self.services.insert(Slot(service), ());
-    }
-
-    fn take(&mut self, label: &[u8]) -> Option<Arc<ServiceView>> {
-        let (Slot(old), ()) = self.services.remove_with_key(label)?;
-        for protocol in Protocol::ALL {
-            self.protocols[protocol as usize] -= u32::from(old.protocol(protocol).is_some());
-        }
-        Some(old)
     }
 
     pub(super) fn has_zones_below(&self) -> bool {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::*;
 use crate::catalog::tests::fixture::{BEGIN, ZONE, at, key, register, zone};
-use crate::catalog::{Base, Rejection};
+use crate::catalog::{Base, Change, Rejection};
 use crate::clock::Alarm;
 use crate::store;
 

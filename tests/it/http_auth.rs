@@ -117,7 +117,7 @@ fn a_token_is_never_shown() {
 #[test]
 fn the_probes_need_neither_token_nor_host() {
     let server = Setup::new().tokens(TOKENS).start();
-    for path in ["/healthz", "/readyz", "/readyz?only=dns"] {
+    for path in ["/healthz", "/readyz", "/readyz?only=dns", "/metrics"] {
         get(&server, path, &[]).expect(200);
         get(&server, path, &[("Host", "evil.example.org"), ("Origin", "null")]).expect(200);
     }

@@ -243,6 +243,7 @@ fn a_method_that_a_path_has_not_is_405_and_allow_says_which_it_has() {
         ("/v1/batch", "POST"),
         ("/healthz", "GET HEAD"),
         ("/readyz", "GET HEAD"),
+        ("/metrics", "GET HEAD"),
     ] {
         for method in [
             "GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW", "get",

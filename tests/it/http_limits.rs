@@ -78,7 +78,7 @@ fn a_service_knows_at_most_4096_names_without_a_bearer_and_forgets_the_oldest_fi
 #[test]
 fn the_probes_say_alive_and_ready() {
     let server = TestServer::start();
-    for path in ["/healthz", "/readyz", "/readyz?only=dns"] {
+    for path in ["/healthz", "/readyz", "/readyz?only=dns", "/metrics"] {
         server.get(path).expect(200);
     }
     server.get("/readyz?only=http").expect_invalid("only");

@@ -71,7 +71,7 @@ fn serve_with(stream: &[u8], segment: usize, scratch: &mut Scratch, burst: &mut 
     'segments: for part in stream.chunks(segment) {
         unread.extend_from_slice(part);
         loop {
-            let progress = answer_stream(snapshot(), &unread, &ASKED, scratch, burst);
+            let progress = answer_stream(snapshot(), &unread, &ASKED, scratch, burst, |_| ());
             assert!(progress.consumed <= unread.len() && progress.written <= burst.len());
             served.replies.extend(framed(&burst[..progress.written]));
             match progress.next {

@@ -84,7 +84,13 @@ fn web() -> Query {
 
 /// The verdict in one line: for a refusal what its octets say, read by somebody else's decoder.
 fn said(packet: &[u8]) -> String {
-    let refusal = match judge(packet, Transport::Udp) {
+    let verdict = judge(packet, Transport::Udp);
+    assert_eq!(
+        verdict,
+        judge_any(packet, Transport::Udp),
+        "the short way and the long one"
+    );
+    let refusal = match verdict {
         Verdict::Drop => return "drop".into(),
         Verdict::Slow => return "slow".into(),
         Verdict::Question(_) => return "question".into(),
@@ -506,6 +512,31 @@ fn a_buffer_that_is_too_small_is_left_without_a_reply() {
         0,
         "not the message that was judged"
     );
+}
+
+#[test]
+fn the_usual_question_goes_the_short_way_and_no_other_does() {
+    let usual = [
+        web(),
+        web().opt(),
+        web().opt_with(0, b"\0\x0a\0\x0801234567"),
+        Query::new(b"\0", ANY, IN),
+    ];
+    assert!(usual.iter().all(|query| plain(&query.octets()).is_some()));
+    let others = [
+        web().opcode(1),
+        web().questions(2),
+        web().opt().opt(),
+        web().opt().tsig(),
+        web().opt_with(1, b""),
+        web().opt_with(0, b"\0"),
+        web().tail(b"\0"),
+        Query::new(WEB, TYPE_OPT, IN),
+        Query::new(WEB, TYPE_AXFR, IN),
+        Query::new(WEB, A, CLASS_CHAOS),
+        Query::new(b"\xc0\x0c", A, IN),
+    ];
+    assert!(others.iter().all(|query| plain(&query.octets()).is_none()));
 }
 
 proptest! {

@@ -170,6 +170,129 @@ fn no_question_allocates() {
 }
 
 #[test]
+fn no_refusal_allocates() {
+    let snapshot = Snapshot::of(catalog().state);
+    let (mut scratch, mut out) = (Scratch::seeded(3), vec![0; TCP_MESSAGE_MAX]);
+    let web = |edns| query(&name_wire("web.svc.internal"), A, edns);
+    let altered = |edns, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut packet = web(edns);
+        change(&mut packet);
+        packet
+    };
+    let mut outcomes = std::collections::BTreeMap::new();
+    for edns in [None, Some(1232)] {
+        let mut packets: Vec<Vec<u8>> = (0..16)
+            .map(|opcode| altered(edns, &|p| p[2] |= opcode << 3))
+            .collect();
+        packets.extend((0..web(edns).len()).map(|octets| web(edns)[..octets].to_vec()));
+        packets.extend([
+            altered(edns, &|p| p[2] |= 0x80),
+            altered(edns, &|p| p[5] = 2),
+            altered(edns, &|p| p[7] = 1),
+            altered(edns, &|p| p[12] = 0xc0),
+            altered(edns, &|p| p.push(0)),
+            // Class CHAOS; of the name that the slow path knows.
+            altered(edns, &|p| p[12 + 18 + 3] = 3),
+            b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03".to_vec(),
+            // An OPT of version 1, two of them, and a signature.
+            altered(Some(512), &|p| *p.iter_mut().nth_back(4).unwrap() = 1),
+            altered(Some(512), &|p| {
+                p[11] = 2;
+                p.extend_from_slice(b"\0\0\x29\x02\0\0\0\0\0\0\0");
+            }),
+            altered(Some(512), &|p| {
+                p[11] = 2;
+                p.extend_from_slice(b"\0\0\xfa\0\xff\0\0\0\0\0\0");
+            }),
+        ]);
+        for packet in packets {
+            for transport in [Transport::Udp, Transport::Tcp] {
+                let asked = Asked {
+                    client: [198, 51, 100, 1].into(),
+                    transport,
+                    udp_payload_max: UDP_PAYLOAD_DEFAULT,
+                };
+                let mut outcome = Outcome::Drop;
+                let count = counted(|| outcome = answer(&snapshot, &packet, &asked, &mut scratch, &mut out));
+                assert_eq!(count, 0, "{packet:?}");
+                let rcode = match outcome {
+                    Outcome::Reply(_) => i32::from(out[3] & 15),
+                    Outcome::Drop => -1,
+                    Outcome::Slow => -2,
+                };
+                *outcomes.entry(rcode).or_insert(0) += 1;
+            }
+        }
+    }
+    // Of BADVERS the lower bits are 0.
+    let kinds: Vec<i32> = outcomes.into_keys().collect();
+    assert_eq!(
+        kinds,
+        [-2, -1, 0, 1, 4, 5, 9],
+        "slow, dropped, and each response code of the gate"
+    );
+}
+
+#[test]
+fn looking_ahead_allocates_nothing_and_alters_no_answer() {
+    let mut catalog = catalog();
+    for number in 0..20_000 {
+        let change = register(&format!("a.s{number}"), at("192.0.2.1").ports("main 80"));
+        catalog.state.apply(&change.into(), BEGIN).unwrap();
+    }
+    let snapshot = Snapshot::of(catalog.state);
+    assert!(snapshot.large().is_some(), "or nothing is looked at");
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut packets: Vec<Vec<u8>> = [
+        "s7.svc.internal",
+        "S7.SVC.internal",
+        "_s7._tcp.svc.internal",
+        "_main._tcp.s7.svc.internal",
+        "_tcp.svc.internal",
+        "_.svc.internal",
+        "a@s7._s7._tcp.svc.internal",
+        "nothing.svc.internal",
+        "svc.internal",
+        "internal",
+        "s7.svc.other",
+        "1.2.0.192.in-addr.arpa",
+        "",
+    ]
+    .iter()
+    .map(|name| query(&name_wire(name), A, Some(1232)))
+    .collect();
+    packets.push(query(&name_wire(&"x.".repeat(60)), A, None));
+    for at in 0..200 {
+        let mut packet = packets[at % 13].clone();
+        let place = random.usize(..packet.len());
+        packet[place] = random.u8(..);
+        packet.truncate(random.usize(..=packet.len()));
+        packets.push(packet);
+    }
+    let asked = Asked {
+        client: [198, 51, 100, 1].into(),
+        transport: Transport::Udp,
+        udp_payload_max: UDP_PAYLOAD_DEFAULT,
+    };
+    let reply = |packet: &[u8]| {
+        let (mut scratch, mut out) = (Scratch::seeded(3), vec![0; TCP_MESSAGE_MAX]);
+        let outcome = answer(&snapshot, packet, &asked, &mut scratch, &mut out);
+        (outcome, out)
+    };
+    for batch in packets.chunks(70) {
+        let before: Vec<_> = batch.iter().map(|packet| reply(packet)).collect();
+        let count = counted(|| look_ahead(&snapshot, batch.iter().map(|packet| &packet[..])));
+        assert_eq!(count, 0);
+        assert!(
+            batch
+                .iter()
+                .zip(before)
+                .all(|(packet, before)| reply(packet) == before)
+        );
+    }
+}
+
+#[test]
 fn the_largest_service_allocates_no_more() {
     let mut catalog = Catalog::new();
     for number in 0..4096_u32 {

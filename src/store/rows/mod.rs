@@ -9,6 +9,7 @@ mod plain;
 mod service;
 mod zone;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use crate::catalog::{
-    Delay, MetaKey, MetaValue, OnEmpty, Output, PortName, Protocol, Status, Tag, TagLabel, Ttl,
+    Delay, MetaKey, MetaValue, OnEmpty, Output, PortName, Protocol, Status, Tag, TagLabel, Ttl, ZoneName,
 };
 use crate::clock::Timestamp;
 
@@ -44,6 +45,24 @@ fn wrong(what: impl Into<String>) -> BodyError {
 /// The JSON of a body.
 pub(super) fn json(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("bodies are structs of text and numbers with text as keys")
+}
+
+/// Appends the JSON of a body to `text`.
+pub(super) fn write_json(body: &impl Serialize, text: &mut Vec<u8>) {
+    serde_json::to_writer(text, body).expect("bodies are structs of text and numbers with text as keys");
+}
+
+/// The serials of zones by their names.
+pub(super) struct Serials<'a>(pub(super) &'a [(ZoneName, u32)]);
+
+impl Serialize for Serials<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pair = |(zone, serial): &'_ (ZoneName, u32)| (zone.as_str().to_owned(), *serial);
+        match self.0 {
+            [(zone, serial)] => serializer.collect_map([(zone.as_str(), serial)]),
+            several => serializer.collect_map(several.iter().map(pair).collect::<BTreeMap<_, _>>()),
+        }
+    }
 }
 
 /// A value that is one word of text.

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::catalog::{
     Change, Delay, InstanceId, InstanceKey, Lease, MetaKey, MetaValue, Operation, Port, PortName, Protocol,
-    Registration, Rejection, ServiceName, State, Status, Tag, ZoneName,
+    Record, Registration, Rejection, ServiceName, State, Status, Tag, ZoneName,
 };
 use crate::clock::Timestamp;
 
@@ -48,7 +48,8 @@ impl Book {
     /// Makes the changes that the catalog accepts, in one batch, a second after the last.
     fn make(&mut self, changes: impl IntoIterator<Item = Change>) -> Result<(), CommitError> {
         self.now_ms += 1000;
-        let (after, entries) = entries(&self.state, self.now_ms, changes);
+        let (after, records) = records(&self.state, self.now_ms, changes);
+        let entries = entries(&records);
         let batch = Batch {
             before: &self.state,
             after: &after,
@@ -65,19 +66,23 @@ impl Book {
     }
 }
 
-fn entries(before: &State, now_ms: i64, changes: impl IntoIterator<Item = Change>) -> (State, Vec<Entry>) {
+fn records(before: &State, now_ms: i64, changes: impl IntoIterator<Item = Change>) -> (State, Vec<Record>) {
     let mut after = before.clone();
-    let mut entries = Vec::new();
+    let mut records = Vec::new();
     for change in changes {
         let made: Result<_, Rejection> =
             after.apply(&Operation::from(change), Timestamp::from_unix_ms(now_ms));
-        let records = made.map(|effect| effect.records).unwrap_or_default();
-        entries.extend(records.into_iter().map(|record| Entry {
-            record,
-            actor: "test 192.0.2.7".into(),
-        }));
+        records.extend(made.map(|effect| effect.records).unwrap_or_default());
     }
-    (after, entries)
+    (after, records)
+}
+
+fn entries(records: &[Record]) -> Vec<Entry<'_>> {
+    let entry = |record| Entry {
+        record,
+        actor: "test 192.0.2.7",
+    };
+    records.iter().map(entry).collect()
 }
 
 /// Holds two states against each other, zone by zone, so that a failure shows what differs.

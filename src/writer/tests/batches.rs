@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::super::*;
-use crate::catalog::Base;
 use crate::catalog::tests::fixture::*;
+use crate::catalog::{Base, Change};
 use crate::clock::{Alarm, ManualClock};
 use crate::lease::Renewal;
 

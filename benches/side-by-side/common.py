@@ -1,0 +1,123 @@
+"""What the parts share: the plan, a flood, starting contestants, and what /proc says of a process."""
+import pathlib
+import time
+
+from contestants import Callsign, Echo, Failure, Knot, Nsd, program
+
+# How many questions are outstanding in all, over how many sockets.
+WINDOW = 192
+SOCKETS = (8, 128)
+
+
+class Plan:
+    """How long and how often, and which builds of Callsign (name and path)."""
+
+    def __init__(self, builds, rounds, seconds, starts, say, raw):
+        self.builds, self.rounds, self.seconds, self.starts = builds, rounds, seconds, starts
+        self.say, self.raw = say, raw
+
+    def callsigns(self, stage, services):
+        return [Callsign(stage, services, path, name) for name, path in self.builds]
+
+    def keep(self, part, who, what, found):
+        self.raw(dict(found, part=part, label=who, measured=what))
+        return found
+
+
+def peers_installed(say):
+    found = []
+    for peer in (Knot, Nsd):
+        if program(peer.daemon):
+            found.append(peer)
+        else:
+            say(f"SKIPPED: {peer.kind}, which is not installed ({peer.daemon})")
+    return found
+
+
+def run_ns(pid):
+    """Nanoseconds that the threads of a process and of those below it have run."""
+    total = 0
+    for task in threads_below(pid):
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except (OSError, IndexError):
+            pass
+    return total
+
+
+def threads_below(pid):
+    parents = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = (entry / "stat").read_text().rsplit(") ", 1)[1].split()[1]
+            except (OSError, IndexError):
+                continue
+            parents.setdefault(int(parent), []).append(int(entry.name))
+    tree = [pid]
+    for one in tree:
+        tree += parents.get(one, [])
+    return [task for one in tree for task in pathlib.Path(f"/proc/{one}/task").glob("*")]
+
+
+def wait_until_quiet(pid, limit_s=240):
+    """Waits until a server has done what it does of its own accord: a check, a backlog."""
+    for _ in range(limit_s * 4):
+        before = run_ns(pid)
+        time.sleep(0.25)
+        if run_ns(pid) - before < 5_000_000:
+            return
+    raise Failure(f"process {pid} is still busy after {limit_s} s")
+
+
+def stop_all(contestants):
+    for contestant in contestants:
+        contestant.stop()
+
+
+def flood(stage, plan, part, of, sockets, seed, mix="full", what=None, **more):
+    """One closed loop against one contestant."""
+    found = stage.loadgen("flood", services=of.services, server=of.dns, clients=sockets, window=WINDOW, mix=mix,
+                          seconds=plan.seconds, warm=min(1.0, plan.seconds / 2), seed=seed, pid=of.pid,
+                          threads=of.threads or "-", unchecked=int(isinstance(of, Echo)), label=of.name, **more)
+    wait_until_quiet(of.pid)
+    return plan.keep(part, f"{of.name} {of.services}", what or f"{mix} {sockets}", found)
+
+
+def started(stage, plan, part, contestants):
+    """Starts each as often as planned and leaves it running; gives the times to the first answer."""
+    times = {}
+    for of in contestants:
+        if isinstance(of, Callsign):
+            plan.say(f"filling {of.name} with {of.services:,} services over HTTP")
+            plan.keep(part, f"{of.name} {of.services}", "load", of.fill())
+        for _ in range(plan.starts):
+            of.stop()
+            first = of.start()
+            wait_until_quiet(of.pid)
+            if first is not None:
+                found = plan.keep(part, f"{of.name} {of.services}", "first answer", {"first_answer_ms": first})
+                times.setdefault(of, []).append(found)
+    return times
+
+
+def pss_kib(pid):
+    total = 0
+    for process in {task.parent.parent for task in threads_below(pid)}:
+        try:
+            lines = (process / "smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total
+
+
+def wakeups(pid):
+    total = 0
+    for task in threads_below(pid):
+        try:
+            lines = (task / "status").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+    return total
