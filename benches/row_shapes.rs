@@ -419,7 +419,6 @@ fn registered(service: String, id: &str, number: u64) -> Change {
         name: PortName::parse(name).expect("a name"),
         number: number.try_into().expect("a port"),
         protocol: Protocol::Tcp,
-        reported: None,
     };
     let meta = |key: &str, value: &str| {
         let value = MetaValue::parse(value).expect("a value");

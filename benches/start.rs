@@ -1,7 +1,8 @@
 //! Start-up and memory: the real program over a catalog of services of three instances, from the start of the process
 //! to the first right answer, and what it then holds resident.
 //!
-//! `cargo bench --bench start -- [SERVICES]` (100,000 by default; 5 starts, the median counts)
+//! `cargo bench --bench start -- [SERVICES] [FOLDER]` (100,000 by default; 5 starts, the median counts). A folder that
+//! is named is filled if it is missing, and kept: the next run starts from what is there.
 
 #![allow(missing_docs, clippy::disallowed_methods)]
 
@@ -11,6 +12,7 @@ mod program;
 mod support;
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use callsign::catalog::{Base, Change, Operation, ZoneName};
@@ -19,17 +21,23 @@ use callsign::store::{Batch, Entry, Store};
 const STARTS: usize = 5;
 
 fn main() {
-    let services: usize = std::env::args()
+    let arguments: Vec<String> = std::env::args()
         .skip(1)
-        .find_map(|argument| argument.parse().ok())
-        .unwrap_or(100_000);
-    let dir = tempfile::tempdir().expect("a folder");
-    fill(&dir.path().join("data"), services);
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let services: usize = arguments.first().map_or(100_000, |argument| {
+        argument.parse().expect("a number of services")
+    });
+    let passing = tempfile::tempdir().expect("a folder");
+    let dir = arguments.get(1).map_or(passing.path(), Path::new);
+    if !dir.join("data").exists() {
+        fill(&dir.join("data"), services);
+    }
     let mut times = Vec::new();
     let mut memory = Vec::new();
     for _ in 0..STARTS {
         let started = Instant::now();
-        let program = program::Program::start(dir.path());
+        let program = program::Program::start(dir);
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         socket
             .set_read_timeout(Some(Duration::from_secs(5)))
@@ -77,7 +85,7 @@ fn main() {
 }
 
 /// Fills a fresh data directory through the store, as the writer does, a thousand registrations a commit.
-fn fill(dir: &std::path::Path, services: usize) {
+fn fill(dir: &Path, services: usize) {
     let opened = Store::open(dir).expect("a fresh store");
     let (mut store, mut state) = (opened.store, opened.state);
     let zone = ZoneName::parse(support::ZONE).expect("a zone");

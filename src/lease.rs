@@ -156,18 +156,18 @@ impl Deadlines {
     /// [`LEASE_AFTER_START_MIN`]; what has lapsed stays lapsed; every delay begins anew.
     pub fn load(&self, state: &State) {
         for zone in state.zones.values() {
-            for service in zone.services.values() {
+            for service in zone.services.iter() {
                 for instance in &service.instances {
                     let key = || InstanceKey {
                         zone: zone.name.clone(),
                         service: service.name.clone(),
                         id: instance.id.clone(),
                     };
-                    if instance.lease.is_some() || instance.drain.is_some() {
+                    if instance.lease.is_some() || instance.drain().is_some() {
                         self.follow_instance(&key(), Some(instance), LEASE_AFTER_START_MIN);
                     }
                 }
-                if !service.lingering.is_empty() {
+                if !service.lingering().is_empty() {
                     self.follow_service(state, &zone.name, &service.name);
                 }
             }
@@ -182,7 +182,7 @@ impl Deadlines {
     fn follow_instance(&self, key: &InstanceKey, instance: Option<&Instance>, lease_min: Duration) {
         let now = self.clock.running();
         let mut shard = self.shard(key);
-        let wanted = instance.filter(|instance| instance.lease.is_some() || instance.drain.is_some());
+        let wanted = instance.filter(|instance| instance.lease.is_some() || instance.drain().is_some());
         let Some(instance) = wanted else {
             shard.entries.remove(key);
             shard.compact();
@@ -194,7 +194,7 @@ impl Deadlines {
         };
         entry.lease = instance.lease.map(|lease| {
             let length = lease.duration();
-            let lapsed = instance.lapsed.is_some();
+            let lapsed = instance.lapsed().is_some();
             match entry.lease {
                 Some(known) if known.length == length && known.lapsed == lapsed => known,
                 _ => Lease {
@@ -204,12 +204,12 @@ impl Deadlines {
                 },
             }
         });
-        let deregister_after = instance.deregister_after.duration();
+        let deregister_after = instance.deregister_after().duration();
         entry.after_lapse = instance
-            .lapsed
+            .lapsed()
             .map(|at| Removal::begun(entry.after_lapse, at, deregister_after, now));
         let drain = instance
-            .drain
+            .drain()
             .and_then(|drain| Some((drain.since, drain.delete_after?)));
         entry.after_drain =
             drain.map(|(since, delay)| Removal::begun(entry.after_drain, since, delay.duration(), now));

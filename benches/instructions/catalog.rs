@@ -194,7 +194,6 @@ fn port(name: &str, number: u16) -> Port {
         name: PortName::parse(name).expect("a label"),
         number: number.try_into().expect("not zero"),
         protocol: Protocol::Tcp,
-        reported: None,
     }
 }
 

@@ -43,7 +43,6 @@ pub fn registration(zone: &ZoneName, service: usize, instance: usize) -> Change 
         name: PortName::parse("main").expect("a label"),
         number: 8080.try_into().expect("not zero"),
         protocol: Protocol::Tcp,
-        reported: None,
     };
     let address = IpAddr::V4(Ipv4Addr::from(0x0a00_0001 + number));
     let registration = Registration {

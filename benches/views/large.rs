@@ -36,7 +36,6 @@ fn registration(number: u32, shape: Shape) -> Registration {
         name: PortName::parse(name).expect("a label"),
         number: number.try_into().expect("not zero"),
         protocol: Protocol::Tcp,
-        reported: None,
     };
     let v4 = IpAddr::from(Ipv4Addr::from(0x0a00_0001 + number));
     match shape {

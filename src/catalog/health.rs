@@ -79,6 +79,15 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// That of an instance about which nobody has said anything: passing since its registration.
+    pub const fn silent(since: Timestamp) -> Self {
+        Self {
+            status: Status::Passing,
+            output: None,
+            since,
+        }
+    }
+
     /// This verdict after a new report: `since` moves only if the status does.
     pub fn reported(&self, status: Status, output: Option<Output>, now: Timestamp) -> Self {
         Self {

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-use super::health::{Status, Verdict};
+use super::extras::InstanceExtras;
+use super::few::{Few, Seldom};
+use super::health::Status;
 use super::limits::{
     DEREGISTER_AFTER_DEFAULT, LEASE_MAX, LEASE_MIN, META_KEY_OCTETS_MAX, META_VALUE_OCTETS_MAX,
     TAG_OCTETS_MAX,
@@ -61,17 +63,6 @@ pub struct Port {
     pub number: NonZeroU16,
     /// What it speaks.
     pub protocol: Protocol,
-    /// The verdict `reported` about this port alone, if there was one.
-    pub reported: Option<Box<Verdict>>,
-}
-
-impl Port {
-    /// The worst verdict about this port.
-    pub fn status(&self) -> Status {
-        self.reported
-            .as_ref()
-            .map_or(Status::Passing, |verdict| verdict.status)
-    }
 }
 
 /// Why an address cannot be answered.
@@ -211,9 +202,9 @@ impl MetaValue {
     }
 }
 
-/// How long a registration lives without a heartbeat.
+/// How long a registration lives without a heartbeat: milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease(Delay);
+pub struct Lease(NonZeroU32);
 
 /// A duration that is no lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -226,12 +217,13 @@ impl Lease {
         if !(LEASE_MIN..=LEASE_MAX).contains(&duration) {
             return Err(LeaseError);
         }
-        Delay::from_duration(duration).map(Self).ok_or(LeaseError)
+        let delay = Delay::from_duration(duration).ok_or(LeaseError)?;
+        NonZeroU32::new(delay.ms()).map(Self).ok_or(LeaseError)
     }
 
     /// The length.
     pub const fn duration(self) -> Duration {
-        self.0.duration()
+        Duration::from_millis(self.0.get() as u64)
     }
 }
 
@@ -249,7 +241,7 @@ pub struct Drain {
 pub struct Registration {
     /// At least one, each once, in the order given.
     pub addresses: Box<[IpAddr]>,
-    /// Sorted by name; their `reported` is none.
+    /// Sorted by name.
     pub ports: Box<[Port]>,
     /// Lower is preferred (RFC 2782).
     pub priority: u16,
@@ -289,33 +281,15 @@ pub fn deregister_after_default() -> Delay {
     Delay::from_duration(DEREGISTER_AFTER_DEFAULT).expect("the default is below the bound")
 }
 
-/// One running copy of a service.
+/// One running copy of a service. A catalog has millions of them, so it is small: what most do not have stands apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instance {
     /// Its name, unique in the service.
     pub id: InstanceId,
     /// At least one, each once.
-    pub addresses: Box<[IpAddr]>,
+    pub addresses: Few<IpAddr>,
     /// Sorted by name.
-    pub ports: Box<[Port]>,
-    /// Each once.
-    pub tags: Box<[Tag]>,
-    /// Sorted by key.
-    pub meta: Box<[(MetaKey, MetaValue)]>,
-    /// Lower is preferred.
-    pub priority: u16,
-    /// Share of the draws within a priority.
-    pub weight: u16,
-    /// The lease, if there is one.
-    pub lease: Option<Lease>,
-    /// Removal so long after a lapse.
-    pub deregister_after: Delay,
-    /// The verdict `reported` about the instance itself.
-    pub reported: Verdict,
-    /// When the lease lapsed; the verdict `lease` is critical since then.
-    pub lapsed: Option<Timestamp>,
-    /// The drain, if there is one.
-    pub drain: Option<Drain>,
+    pub ports: Few<Port>,
     /// When it was registered first.
     pub created_at: Timestamp,
     /// When it was changed last.
@@ -324,52 +298,14 @@ pub struct Instance {
     pub created_index: u64,
     /// The index of its last change.
     pub index: u64,
-}
-
-impl Instance {
-    /// The worst of the verdicts about no port.
-    pub fn status(&self) -> Status {
-        if self.lapsed.is_some() {
-            Status::Critical
-        } else {
-            self.reported.status
-        }
-    }
-
-    /// Passing or warning, not draining, and, if it has ports, with one that is not critical.
-    pub fn is_answerable(&self) -> bool {
-        self.status() != Status::Critical
-            && self.drain.is_none()
-            && (self.ports.is_empty() || self.ports.iter().any(|port| port.status() != Status::Critical))
-    }
-
-    /// Whether `port`, one of this instance's, is answered.
-    pub fn answers(&self, port: &Port) -> bool {
-        port.status() != Status::Critical && self.is_answerable()
-    }
-
-    /// The port of that name.
-    pub fn port(&self, name: &PortName) -> Option<&Port> {
-        self.ports
-            .binary_search_by(|port| port.name.cmp(name))
-            .ok()
-            .map(|at| &self.ports[at])
-    }
-
-    /// Whether it has a tag with that label.
-    pub fn has_tag_label(&self, label: &str) -> bool {
-        self.tags
-            .iter()
-            .any(|tag| tag.as_str().eq_ignore_ascii_case(label))
-    }
-
-    /// The `key=value` strings of its TXT record that fit in 255 octets, in octet order of the keys (RFC 1035 §3.3.14).
-    pub fn txt_strings(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.meta
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .filter(|(key, value)| key.len() + 1 + value.len() <= 255)
-    }
+    /// What most do not have.
+    pub extras: Seldom<InstanceExtras>,
+    /// The lease, if there is one.
+    pub lease: Option<Lease>,
+    /// Lower is preferred.
+    pub priority: u16,
+    /// Share of the draws within a priority.
+    pub weight: u16,
 }
 
 #[cfg(test)]

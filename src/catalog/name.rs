@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use ecow::EcoString;
 
 use super::limits::{LABEL_OCTETS_MAX, NAME_OCTETS_MAX, PORT_NAME_OCTETS_MAX};
 
@@ -33,13 +34,16 @@ pub enum NameError {
     Edge,
 }
 
-/// Parses a label of at most `max` octets into lower case.
-fn parse_label(text: &str, max: usize) -> Result<CompactString, NameError> {
+/// Checks a label of at most `max` octets; whether it is in lower case already.
+fn check_label(text: &str, max: usize) -> Result<bool, NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
-    if let Some(odd) = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
-        return Err(NameError::Character(odd));
+    // Octet by octet, as a start reads millions; what is at fault is looked for afterwards.
+    let is_label = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b'-';
+    if !text.as_bytes().iter().all(is_label) {
+        let odd = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-');
+        return Err(NameError::Character(odd.unwrap_or(char::REPLACEMENT_CHARACTER)));
     }
     if text.len() > max {
         return Err(NameError::TooLong {
@@ -50,21 +54,22 @@ fn parse_label(text: &str, max: usize) -> Result<CompactString, NameError> {
     if text.starts_with('-') || text.ends_with('-') {
         return Err(NameError::Edge);
     }
-    let mut label = CompactString::from(text);
-    label.make_ascii_lowercase();
-    Ok(label)
+    Ok(!text.bytes().any(|octet| octet.is_ascii_uppercase()))
 }
 
 macro_rules! label {
-    ($(#[$doc:meta])* $name:ident, $max:expr) => {
+    ($(#[$doc:meta])* $name:ident($text:ty), $max:expr) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(CompactString);
+        pub struct $name($text);
 
         impl $name {
             /// Checks `text` and folds it to lower case.
             pub fn parse(text: &str) -> Result<Self, NameError> {
-                parse_label(text, $max).map(Self)
+                Ok(Self(match check_label(text, $max)? {
+                    true => text.into(),
+                    false => text.to_ascii_lowercase().into(),
+                }))
             }
 
             /// The label in lower case.
@@ -95,22 +100,22 @@ macro_rules! label {
 
 label!(
     /// The name of a service: a label directly below its zone's apex.
-    ServiceName,
+    ServiceName(CompactString),
     LABEL_OCTETS_MAX
 );
 label!(
     /// The name of an instance, unique in its service: the label below the service's.
-    InstanceId,
+    InstanceId(CompactString),
     LABEL_OCTETS_MAX
 );
 label!(
     /// The name of a port, at most 62 octets: `http` is `_http` in the DNS.
-    PortName,
+    PortName(EcoString),
     PORT_NAME_OCTETS_MAX
 );
 label!(
     /// A tag as the DNS knows it: in lower case.
-    TagLabel,
+    TagLabel(CompactString),
     LABEL_OCTETS_MAX
 );
 

@@ -49,7 +49,7 @@ impl Selector<'_> {
         }
         let available = match rule {
             Rule::Answerable => instance.is_answerable(),
-            Rule::FailOpen => instance.drain.is_none(),
+            Rule::FailOpen => instance.drain().is_none(),
         };
         available
             && match self.of {
@@ -78,7 +78,7 @@ impl Of<'_> {
         instance.ports.iter().filter(move |port| {
             wanted(port)
                 && (!main_alone || port.name.is_main())
-                && (rule == Rule::FailOpen || port.status() != Status::Critical)
+                && (rule == Rule::FailOpen || instance.status_of(port) != Status::Critical)
         })
     }
 }
@@ -109,33 +109,93 @@ enum Data {
     Service(u16, u16, u16, InstanceId),
 }
 
+/// What decides which records each instance adds to those of a selection's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shown<'a> {
+    selector: Selector<'a>,
+    rule: Rule,
+    /// The lowest priority of a selected instance that has an address of the family: IPv4, IPv6.
+    tiers: [Option<u16>; 2],
+}
+
+impl<'a> Shown<'a> {
+    /// That of a service in which any instance is selected.
+    fn of(service: &Service, selector: Selector<'a>, on_empty: OnEmpty) -> Option<Self> {
+        let rule = rule(service, &selector, on_empty)?;
+        let mut tiers = [None; 2];
+        for instance in service.instances.iter().filter(|i| selector.selects(i, rule)) {
+            for address in &instance.addresses {
+                let tier = &mut tiers[usize::from(address.is_ipv6())];
+                *tier = Some(tier.map_or(instance.priority, |least: u16| least.min(instance.priority)));
+            }
+        }
+        Some(Self {
+            selector,
+            rule,
+            tiers,
+        })
+    }
+
+    /// The records that `instance` adds.
+    fn records(self, instance: &Instance) -> impl Iterator<Item = Data> {
+        let is_selected = self.selector.selects(instance, self.rule);
+        let ports = self.selector.of.ports(instance, self.rule);
+        let ports = ports.map(|port| service_data(instance, port));
+        let in_tier =
+            move |address: &&IpAddr| self.tiers[usize::from(address.is_ipv6())] == Some(instance.priority);
+        let has_addresses = self.selector.of == Of::Service;
+        let addresses = instance.addresses.iter().filter(move |_| has_addresses);
+        let addresses = addresses.filter(in_tier).copied().map(Data::Address);
+        ports.chain(addresses).filter(move |_| is_selected)
+    }
+}
+
 /// Every record that is published at the name of a selection: the definition in its plainest form.
-fn records(service: &Service, selector: &Selector<'_>, on_empty: OnEmpty) -> BTreeSet<Data> {
-    let Some(rule) = rule(service, selector, on_empty) else {
-        return BTreeSet::new();
+fn records(service: &Service, selector: Selector<'_>, on_empty: OnEmpty) -> BTreeSet<Data> {
+    let shown = Shown::of(service, selector, on_empty);
+    let added = |shown: Shown<'_>| {
+        let instances = service.instances.iter();
+        instances.flat_map(|instance| shown.records(instance)).collect()
     };
-    let selected: Vec<_> = service
-        .instances
-        .iter()
-        .filter(|instance| selector.selects(instance, rule))
-        .collect();
-    let mut records = BTreeSet::new();
-    for instance in &selected {
-        let ports = selector.of.ports(instance, rule);
-        records.extend(ports.map(|port| service_data(instance, port)));
+    shown.map_or_else(BTreeSet::new, added)
+}
+
+/// Whether those records differ between two states of a service with the same instances, of which few changed. To put
+/// all records of 4,096 instances in order would take more than a millisecond.
+fn selection_differs(old: &Service, new: &Service, selector: Selector<'_>, on_empty: OnEmpty) -> bool {
+    let shown = match (
+        Shown::of(old, selector, on_empty),
+        Shown::of(new, selector, on_empty),
+    ) {
+        (None, None) => return false,
+        (Some(before), Some(after)) if before == after => before,
+        // Another rule or tier: every instance may add others.
+        _ => return records(old, selector, on_empty) != records(new, selector, on_empty),
+    };
+    // What did not change adds the same to both. So what matters is what the changed ones add in one state alone, and
+    // nobody else adds.
+    let (mut before, mut after) = (BTreeSet::new(), BTreeSet::new());
+    for (old, new) in changed(old, new) {
+        before.extend(shown.records(old));
+        after.extend(shown.records(new));
     }
-    if selector.of != Of::Service {
-        return records;
+    let mut odd: BTreeSet<&Data> = before.symmetric_difference(&after).collect();
+    if odd.iter().any(|data| matches!(data, Data::Service(..))) {
+        // It has its instance in it.
+        return true;
     }
-    for is_family in [IpAddr::is_ipv4 as fn(&IpAddr) -> bool, IpAddr::is_ipv6] {
-        let in_family = |instance: &Instance| instance.addresses.iter().any(is_family);
-        let tier = selected.iter().filter(|i| in_family(i)).map(|i| i.priority).min();
-        for instance in selected.iter().filter(|i| Some(i.priority) == tier) {
-            let addresses = instance.addresses.iter().filter(|address| is_family(address));
-            records.extend(addresses.copied().map(Data::Address));
+    for (instance, _) in pairs(old, new).filter(|(old, new)| Arc::ptr_eq(old, new)) {
+        if odd.is_empty() {
+            break;
+        }
+        for data in shown
+            .records(instance)
+            .filter(|data| matches!(data, Data::Address(_)))
+        {
+            odd.remove(&data);
         }
     }
-    records
+    !odd.is_empty()
 }
 
 fn service_data(instance: &Instance, port: &Port) -> Data {
@@ -165,10 +225,17 @@ pub fn records_differ(old: Option<(&Service, OnEmpty, Ttl)>, new: Option<(&Servi
     }
 }
 
+/// The instances of both, one by one.
+fn pairs<'s>(
+    old: &'s Service,
+    new: &'s Service,
+) -> impl Iterator<Item = (&'s Arc<Instance>, &'s Arc<Instance>)> {
+    old.instances.iter().zip(&new.instances)
+}
+
 /// The instances that are not the same in both; their number must be.
 fn changed<'s>(old: &'s Service, new: &'s Service) -> impl Iterator<Item = (&'s Instance, &'s Instance)> {
-    let pairs = old.instances.iter().zip(&new.instances);
-    pairs
+    pairs(old, new)
         .filter(|(old, new)| !Arc::ptr_eq(old, new))
         .map(|(old, new)| (&**old, &**new))
 }
@@ -205,7 +272,7 @@ fn selections_differ(old: &Service, new: &Service, on_empty: OnEmpty) -> bool {
     for (old, new) in changed(old, new).filter(|(old, new)| !counts_alike(old, new)) {
         any = true;
         for instance in [old, new] {
-            tags.extend(instance.tags.iter().filter_map(Tag::label));
+            tags.extend(instance.tags().iter().filter_map(Tag::label));
             ports.extend(instance.ports.iter().map(|port| (&port.name, port.protocol)));
         }
     }
@@ -213,10 +280,7 @@ fn selections_differ(old: &Service, new: &Service, on_empty: OnEmpty) -> bool {
         return false;
     }
     let tags = || std::iter::once(None).chain(tags.iter().map(|tag| Some(tag.as_str())));
-    let differ = |of, tag| {
-        let selector = Selector { of, tag };
-        records(old, &selector, on_empty) != records(new, &selector, on_empty)
-    };
+    let differ = |of, tag| selection_differs(old, new, Selector { of, tag }, on_empty);
     tags().any(|tag| differ(Of::Service, tag))
         || Protocol::ALL
             .into_iter()
@@ -233,20 +297,20 @@ fn selections_differ(old: &Service, new: &Service, on_empty: OnEmpty) -> bool {
 /// of health, for a lease, for `meta`.
 fn counts_alike(old: &Instance, new: &Instance) -> bool {
     let ports = |instance: &Instance| {
-        let critical = |port: &Port| port.status() == Status::Critical;
+        let critical = |port: &Port| instance.status_of(port) == Status::Critical;
         let all = instance.ports.iter();
         all.map(|port| (port.name.clone(), port.protocol, port.number, critical(port)))
             .collect::<Vec<_>>()
     };
     let tags = |instance: &Instance| {
         instance
-            .tags
+            .tags()
             .iter()
             .filter_map(Tag::label)
             .collect::<BTreeSet<_>>()
     };
     let standing = |instance: &Instance| {
-        let (answerable, stays) = (instance.is_answerable(), instance.drain.is_none());
+        let (answerable, stays) = (instance.is_answerable(), instance.drain().is_none());
         (answerable, stays, instance.priority, instance.weight)
     };
     standing(old) == standing(new) && ports(old) == ports(new) && tags(old) == tags(new)
@@ -260,12 +324,15 @@ fn fails_open(service: &Service) -> bool {
         let selector = Selector { of, tag };
         seen.insert(selector) && rule(service, &selector, OnEmpty::All) == Some(Rule::FailOpen)
     };
-    let critical = |port: &Port| port.status() == Status::Critical;
+    let has_critical = |instance: &Instance| {
+        let mut ports = instance.ports.iter();
+        ports.any(|port| instance.status_of(port) == Status::Critical)
+    };
     let unwell = service.instances.iter().filter(|instance| {
-        instance.drain.is_none() && (!instance.is_answerable() || instance.ports.iter().any(critical))
+        instance.drain().is_none() && (!instance.is_answerable() || has_critical(instance))
     });
     for instance in unwell {
-        let labels = instance.tags.iter().filter(|tag| tag.label().is_some());
+        let labels = instance.tags().iter().filter(|tag| tag.label().is_some());
         for tag in std::iter::once(None).chain(labels.map(|tag| Some(tag.as_str()))) {
             let ports = &instance.ports;
             if does(Of::Service, tag)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 
+use super::few::Seldom;
 use super::instance::{Instance, Protocol};
 use super::name::{InstanceId, PortName, ServiceName, TagLabel};
 use super::settings::ServiceSettings;
@@ -35,18 +36,34 @@ pub struct Lingering {
 pub struct Service {
     /// Its name.
     pub name: ServiceName,
-    /// Its own settings.
-    pub settings: ServiceSettings,
     /// Sorted by id.
     pub instances: Box<[Arc<Instance>]>,
-    /// Names without a bearer, sorted by name.
-    pub lingering: Box<[Lingering]>,
     /// When it was created.
     pub created_at: Timestamp,
     /// The index of the latest change in it or its instances.
     pub index: u64,
-    /// Until when caches may hold records of it with a TTL that was longer than today's.
-    pub cached_until: Timestamp,
+    /// What most do not have.
+    pub extras: Seldom<ServiceExtras>,
+}
+
+/// What most services do not have. It is read through the methods of [`Service`], and changed by [`Service::with`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceExtras {
+    /// Its own settings.
+    pub settings: ServiceSettings,
+    /// Names without a bearer, sorted by name.
+    pub lingering: Box<[Lingering]>,
+    /// Until when caches may hold records of it with a TTL that was longer than today's, if that is after its creation.
+    pub cached_until: Option<Timestamp>,
+}
+
+impl ServiceExtras {
+    /// As a service keeps them that was created at `created_at`: what is the default is left out, so that two that say
+    /// the same are equal.
+    pub fn kept(mut self, created_at: Timestamp) -> Seldom<Self> {
+        self.cached_until = self.cached_until.filter(|until| *until != created_at);
+        Seldom::of(self)
+    }
 }
 
 impl fmt::Debug for Service {
@@ -60,6 +77,37 @@ impl fmt::Debug for Service {
 }
 
 impl Service {
+    /// Its own settings.
+    pub fn settings(&self) -> &ServiceSettings {
+        const NONE: &ServiceSettings = &ServiceSettings::NONE;
+        self.extras().map_or(NONE, |extras| &extras.settings)
+    }
+
+    /// Names without a bearer, sorted by name.
+    pub fn lingering(&self) -> &[Lingering] {
+        self.extras().map_or(&[], |extras| &extras.lingering)
+    }
+
+    /// Until when caches may hold records of it with a TTL that was longer than today's.
+    pub fn cached_until(&self) -> Timestamp {
+        self.extras()
+            .and_then(|extras| extras.cached_until)
+            .unwrap_or(self.created_at)
+    }
+
+    /// This service with other extras.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut ServiceExtras)) -> Self {
+        let mut extras = self.extras().cloned().unwrap_or_default();
+        change(&mut extras);
+        self.extras = extras.kept(self.created_at);
+        self
+    }
+
+    fn extras(&self) -> Option<&ServiceExtras> {
+        self.extras.value()
+    }
+
     /// The place of an instance among [`Self::instances`].
     pub fn position(&self, id: &InstanceId) -> Result<usize, usize> {
         self.instances.binary_search_by(|instance| instance.id.cmp(id))
@@ -85,7 +133,7 @@ impl Service {
     /// Every name that it is known by now, its own left out: those of living bearers and those that linger.
     pub fn known_names(&self) -> BTreeSet<KnownName> {
         let mut names: BTreeSet<_> = self
-            .lingering
+            .lingering()
             .iter()
             .map(|lingering| lingering.name.clone())
             .collect();
@@ -104,7 +152,7 @@ pub fn names_borne_by(instance: &Instance) -> impl Iterator<Item = KnownName> {
         .iter()
         .map(|port| KnownName::Port(port.name.clone(), port.protocol));
     let tags = instance
-        .tags
+        .tags()
         .iter()
         .filter_map(|tag| tag.label().map(KnownName::Tag));
     std::iter::once(KnownName::Service).chain(ports).chain(tags)

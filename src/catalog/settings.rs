@@ -50,6 +50,11 @@ impl Delay {
     pub const fn duration(self) -> Duration {
         Duration::from_millis(self.0 as u64)
     }
+
+    /// Milliseconds.
+    pub(super) const fn ms(self) -> u32 {
+        self.0
+    }
 }
 
 /// What a known selection answers when it has no answerable instance.
@@ -102,9 +107,17 @@ pub struct ServiceSettings {
 }
 
 impl ServiceSettings {
+    /// Nothing is set.
+    pub const NONE: Self = Self {
+        ttl: None,
+        on_empty: None,
+        answer_limit: None,
+        forget_after: None,
+    };
+
     /// Whether nothing is set.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self::NONE
     }
 }
 

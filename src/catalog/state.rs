@@ -161,8 +161,8 @@ impl Step {
             let view = |service: &Arc<Service>| {
                 (
                     service.clone(),
-                    changed.on_empty(&service.settings),
-                    changed.service_ttl(&service.settings),
+                    changed.on_empty(service.settings()),
+                    changed.service_ttl(service.settings()),
                 )
             };
             let (old, new) = (old.as_ref().map(view), new.as_ref().map(view));
@@ -177,7 +177,7 @@ impl Step {
             + new.as_ref().map_or(0, |service| service.instances.len() as u64)
             - old.as_ref().map_or(0, |service| service.instances.len() as u64);
         match new {
-            Some(new) => changed.services.insert(name.clone(), new),
+            Some(new) => changed.services.insert(new),
             None => {
                 if let Some(old) = &old {
                     changed.outlive(old, self.now);
@@ -196,11 +196,11 @@ impl Step {
     /// If more names linger than are kept, forgets the oldest: a change of its own.
     pub(super) fn forget_overflow(&mut self, zone: &ZoneName, name: &ServiceName) -> Result<(), Rejection> {
         let before = self.state.service(zone, name)?.clone();
-        let over = before.lingering.len().saturating_sub(LINGERING_MAX);
+        let over = before.lingering().len().saturating_sub(LINGERING_MAX);
         if over == 0 {
             return Ok(());
         }
-        let mut by_age: Vec<&Lingering> = before.lingering.iter().collect();
+        let mut by_age: Vec<&Lingering> = before.lingering().iter().collect();
         // The service's own name goes last: every other stands below it.
         by_age.sort_by_key(|lingering| {
             let is_own = lingering.name == KnownName::Service;
@@ -222,7 +222,7 @@ impl Step {
         is_due: impl Fn(&Lingering) -> bool,
     ) -> Result<(), Rejection> {
         let before = self.state.service(zone, name)?.clone();
-        let (due, kept): (Vec<_>, Vec<_>) = before.lingering.iter().cloned().partition(is_due);
+        let (due, kept): (Vec<_>, Vec<_>) = before.lingering().iter().cloned().partition(is_due);
         if due.is_empty() {
             return Ok(());
         }
@@ -230,11 +230,8 @@ impl Step {
         let after = if due.iter().any(|lingering| lingering.name == KnownName::Service) {
             None
         } else {
-            Some(Arc::new(Service {
-                lingering: kept.into(),
-                index,
-                ..Service::clone(&before)
-            }))
+            let after = Service::clone(&before).with(|extras| extras.lingering = kept.into());
+            Some(Arc::new(Service { index, ..after }))
         };
         let serial = self.replace_service(zone, name, after.clone())?;
         let subject = Subject {

@@ -4,15 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imbl::OrdMap;
-
 use crate::clock::Timestamp;
 
 use super::contents::{Contents, Node, types};
 use super::limits::FORGET_AFTER_DEFAULT;
-use super::name::{ServiceName, ZoneName};
+use super::name::ZoneName;
 use super::reverse::Reverse;
 use super::service::Service;
+use super::services::Services;
 use super::settings::{Base, OnEmpty, ServiceSettings, Ttl, ZoneSettings};
 
 /// The label of the name server that every zone has by default.
@@ -42,7 +41,7 @@ pub struct Zone {
     /// The addresses of instances that it has PTR for, if it is a reverse zone.
     pub reverse: Option<Reverse>,
     /// Its services.
-    pub services: OrdMap<ServiceName, Arc<Service>>,
+    pub services: Services,
     /// When it was created.
     pub created_at: Timestamp,
     /// The index of the latest change of the zone itself.
@@ -98,8 +97,8 @@ impl Zone {
     /// takes its name inherits that. The zone keeps it for all, which is never too short.
     pub(super) fn outlive(&mut self, service: &Service, now: Timestamp) {
         let until = service
-            .cached_until
-            .max(now + self.service_ttl(&service.settings).duration());
+            .cached_until()
+            .max(now + self.service_ttl(service.settings()).duration());
         if until > now + self.ttl().duration() {
             self.cached_until = self.cached_until.max(until);
         }

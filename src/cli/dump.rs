@@ -105,7 +105,7 @@ impl<'a> ZoneShape<'a> {
 fn each_service<S: Serializer>(zone: &&Zone, serializer: S) -> Result<S::Ok, S::Error> {
     let shapes = zone
         .services
-        .values()
+        .iter()
         .map(|service| ServiceShape::of(zone, service));
     serializer.collect_seq(shapes)
 }
@@ -166,7 +166,7 @@ impl<'a> ServiceShape<'a> {
         Self {
             zone: zone.name.as_str(),
             name: service.name.as_str(),
-            settings: (&service.settings).into(),
+            settings: service.settings().into(),
             created_at: service.created_at.to_string(),
             index: service.index,
             instances: service
@@ -174,7 +174,7 @@ impl<'a> ServiceShape<'a> {
                 .iter()
                 .map(|instance| InstanceShape::of(zone, service, instance))
                 .collect(),
-            lingering: service.lingering.iter().map(LingeringShape::of).collect(),
+            lingering: service.lingering().iter().map(LingeringShape::of).collect(),
         }
     }
 }
@@ -245,7 +245,7 @@ impl<'a> InstanceShape<'a> {
             };
             (port.name.as_str(), shape)
         };
-        let drain = instance.drain.as_ref();
+        let drain = instance.drain();
         Self {
             zone: zone.name.as_str(),
             service: service.name.as_str(),
@@ -254,14 +254,14 @@ impl<'a> InstanceShape<'a> {
             ports: instance.ports.iter().map(port).collect(),
             priority: instance.priority,
             weight: instance.weight,
-            tags: instance.tags.iter().map(|tag| tag.as_str()).collect(),
+            tags: instance.tags().iter().map(|tag| tag.as_str()).collect(),
             meta: instance
-                .meta
+                .meta()
                 .iter()
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect(),
             lease: instance.lease.map(|lease| duration(lease.duration())),
-            deregister_after: duration(instance.deregister_after.duration()),
+            deregister_after: duration(instance.deregister_after().duration()),
             health: HealthShape::of(instance),
             draining: drain.is_some(),
             draining_since: drain.map(|drain| drain.since.to_string()),
@@ -287,11 +287,14 @@ struct HealthShape<'a> {
 
 impl<'a> HealthShape<'a> {
     fn of(instance: &'a Instance) -> Self {
-        let reported = VerdictShape::of(&instance.reported);
+        let reported = match instance.reported() {
+            Cow::Borrowed(verdict) => VerdictShape::of(verdict),
+            Cow::Owned(_) => VerdictShape::unspoken(instance),
+        };
         let mut verdicts = BTreeMap::from([("reported", reported.clone())]);
         let mut worst = reported;
         if let Some(lease) = instance.lease {
-            let verdict = match instance.lapsed {
+            let verdict = match instance.lapsed() {
                 Some(lapsed) => VerdictShape {
                     status: "critical",
                     output: format!("no heartbeat for {}", duration(lease.duration())).into(),
@@ -300,19 +303,16 @@ impl<'a> HealthShape<'a> {
                 None => VerdictShape::unspoken(instance),
             };
             // Of two that are equally bad the reported one is shown: somebody said something with it.
-            if instance.lapsed.is_some() && instance.reported.status != Status::Critical {
+            if instance.lapsed().is_some() && instance.reported().status != Status::Critical {
                 worst = verdict.clone();
             }
             verdicts.insert("lease", verdict);
         }
         let port = |port: &'a Port| {
-            let verdict = port.reported.as_ref();
+            let verdict = instance.reported_of(&port.name);
             (
                 port.name.as_str(),
-                verdict.map_or_else(
-                    || VerdictShape::unspoken(instance),
-                    |verdict| VerdictShape::of(verdict),
-                ),
+                verdict.map_or_else(|| VerdictShape::unspoken(instance), VerdictShape::of),
             )
         };
         Self {

@@ -184,11 +184,11 @@ fn safe_to_stop_at(snapshot: &Snapshot, key: &InstanceKey, now: Timestamp) -> Ti
     };
     let service = zone.services.get(&key.service);
     let settings = service
-        .map(|service| service.settings.clone())
+        .map(|service| service.settings().clone())
         .unwrap_or_default();
     let mut cached_until = now + zone.service_ttl(&settings).duration();
     if let Some(service) = service {
-        cached_until = cached_until.max(service.cached_until);
+        cached_until = cached_until.max(service.cached_until());
     }
     if settings.ttl.is_none() {
         cached_until = cached_until.max(zone.cached_until);

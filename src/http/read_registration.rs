@@ -150,7 +150,6 @@ fn new_port(name: PortName, number: NonZeroU16, protocol: Protocol) -> Port {
         name,
         number,
         protocol,
-        reported: None,
     }
 }
 

@@ -1,6 +1,5 @@
 //! `/v1/services`, and the same of any zone.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -30,14 +29,13 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
     call.no_parameters()?;
     let snapshot = api.current.snapshot();
     let zone = snapshot.state.zone(&call.zone).map_err(missing)?;
-    let from = (Bound::Included(window.start()), Bound::Unbounded);
-    let services = zone.services.range::<_, str>(from);
-    let (services, next) = window.cut(services, |(name, _)| name.as_str());
+    let services = zone.services.from(window.start());
+    let (services, next) = window.cut(services, |service| service.name.as_str());
     let page = Page {
         name: "services",
         items: services
             .into_iter()
-            .map(|(_, service)| ServiceCounted::of(&zone.name, service))
+            .map(|service| ServiceCounted::of(&zone.name, service))
             .collect(),
         next,
     };

@@ -1,5 +1,7 @@
 //! An instance as the API shows it: long forms only.
 
+use std::borrow::Cow;
+
 use crate::catalog::{Instance, InstanceKey, ServiceName, Status, Verdict, ZoneName};
 use crate::clock::Timestamp;
 use crate::lease::Deadlines;
@@ -45,9 +47,9 @@ impl InstanceShown<'_> {
         json.name("priority").number(instance.priority);
         json.name("weight").number(instance.weight);
         json.name("tags")
-            .list(&instance.tags, |json, tag| json.text(tag.as_str()));
+            .list(instance.tags(), |json, tag| json.text(tag.as_str()));
         json.name("meta").object(|json| {
-            for (key, value) in &instance.meta {
+            for (key, value) in instance.meta() {
                 json.key(key.as_str()).text(value.as_str());
             }
         });
@@ -57,10 +59,10 @@ impl InstanceShown<'_> {
             None => json.null(),
         }
         json.name("deregister_after")
-            .shown(&Shown(instance.deregister_after.duration()));
+            .shown(&Shown(instance.deregister_after().duration()));
         json.name("checks").list([], |_, (): ()| {});
         json.name("health").object(|json| health(instance, json));
-        json.name("draining").boolean(instance.drain.is_some());
+        json.name("draining").boolean(instance.drain().is_some());
         let (expires_at, remove_at) = self.deadlines();
         for (name, at) in [("lease_expires_at", expires_at), ("remove_at", remove_at)] {
             json.name(name);
@@ -81,7 +83,7 @@ impl InstanceShown<'_> {
     /// When its lease ends, and when it is removed. Without a lease or a drain it has no deadline, and nothing is asked.
     fn deadlines(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let instance = self.instance;
-        if instance.lease.is_none() && instance.drain.is_none() {
+        if instance.lease.is_none() && instance.drain().is_none() {
             return (None, None);
         }
         let key = InstanceKey {
@@ -89,7 +91,11 @@ impl InstanceShown<'_> {
             service: self.service.clone(),
             id: instance.id.clone(),
         };
-        let expires = |_| instance.lapsed.or_else(|| self.deadlines.lease_expires_at(&key));
+        let expires = |_| {
+            instance
+                .lapsed()
+                .or_else(|| self.deadlines.lease_expires_at(&key))
+        };
         (instance.lease.and_then(expires), self.deadlines.remove_at(&key))
     }
 }
@@ -118,6 +124,14 @@ impl<'a> Opinion<'a> {
         }
     }
 
+    fn of_instance(instance: &'a Instance) -> Self {
+        match instance.reported() {
+            Cow::Borrowed(verdict) => Self::of(verdict),
+            // Nobody has said anything.
+            Cow::Owned(verdict) => Self::unspoken(verdict.status, verdict.since),
+        }
+    }
+
     fn unspoken(status: Status, since: Timestamp) -> Self {
         Self {
             status,
@@ -139,8 +153,8 @@ impl<'a> Opinion<'a> {
 
 /// The fields of `health`: the worst verdict, those of the ports, all verdicts by name.
 fn health(instance: &Instance, json: &mut JsonText) {
-    let reported = Opinion::of(&instance.reported);
-    let lease = instance.lease.map(|lease| match instance.lapsed {
+    let reported = Opinion::of_instance(instance);
+    let lease = instance.lease.map(|lease| match instance.lapsed() {
         Some(since) => Opinion {
             status: Status::Critical,
             output: Output::Lapsed(Shown(lease.duration())),
@@ -157,7 +171,7 @@ fn health(instance: &Instance, json: &mut JsonText) {
     worst.fields(json);
     json.name("ports").object(|json| {
         for port in &instance.ports {
-            let opinion = match &port.reported {
+            let opinion = match instance.reported_of(&port.name) {
                 Some(verdict) => Opinion::of(verdict),
                 None => Opinion::unspoken(Status::Passing, instance.created_at),
             };

@@ -60,7 +60,7 @@ impl<'a> ServiceShown<'a> {
         Self {
             zone: zone.as_str(),
             name: service.name.as_str(),
-            settings: Settings::of_service(&service.settings),
+            settings: Settings::of_service(service.settings()),
             instances: service.instances.iter().map(shown).collect(),
             created_at: service.created_at,
             index: service.index,
@@ -113,7 +113,7 @@ impl<'a> ServiceCounted<'a> {
                 Status::Warning => counted.warning += 1,
                 Status::Critical => counted.critical += 1,
             }
-            counted.draining += usize::from(instance.drain.is_some());
+            counted.draining += usize::from(instance.drain().is_some());
             counted.answerable += usize::from(instance.is_answerable());
         }
         counted

@@ -64,7 +64,7 @@ impl Forgetting {
             .zones
             .get(zone)
             .and_then(|zone| Some((zone, zone.services.get(name)?)));
-        let Some((in_zone, service)) = found.filter(|(_, service)| !service.lingering.is_empty()) else {
+        let Some((in_zone, service)) = found.filter(|(_, service)| !service.lingering().is_empty()) else {
             if !self.services.is_empty() {
                 self.services.remove(&(zone.clone(), name.clone()));
                 self.compact();
@@ -72,10 +72,11 @@ impl Forgetting {
             return false;
         };
         let key = (zone.clone(), name.clone());
-        let after = in_zone.forget_after(&service.settings);
+        let after = in_zone.forget_after(service.settings());
         let same = |known: &Lingering| {
             let names = known.names.iter().map(|(name, since, _)| (name, *since));
-            known.after == after && names.eq(service.lingering.iter().map(|other| (&other.name, other.since)))
+            known.after == after
+                && names.eq(service.lingering().iter().map(|other| (&other.name, other.since)))
         };
         // Most changes of a service leave its lingering names as they are.
         if self
@@ -92,7 +93,7 @@ impl Forgetting {
             .map(|(name, since, begun)| ((name, since), begun))
             .collect();
         let names = service
-            .lingering
+            .lingering()
             .iter()
             .map(|lingering| {
                 let key = (lingering.name.clone(), lingering.since);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::load::{each_row, tallies};
 use super::open::{Files, reading_connection};
+use super::scan::{each_row, tallies};
 use super::tally::Table;
 use super::trouble::Trouble;
 

@@ -1,27 +1,31 @@
 //! Every row of the catalog, held against its checksum and its table's tally, as a [`State`].
 //!
-//! One thread reads rows and hands them on in chunks; another one checks and parses them. Where the parser falls
-//! behind, the reader parses a chunk itself: with two cores neither waits for the other. All of it is one read
-//! transaction. The change log is not read here: nothing is answered from it, and it may weigh more than the catalog;
-//! `check` holds it against its tally beside serving.
+//! All cores read and parse, each over a connection of its own, in read transactions that see the same commit; then they
+//! build the services, each one part of the catalog's order after the other. The change log is not read here: nothing is
+//! answered from it, and it may weigh more than the catalog; `check` holds it against its tally beside serving.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use imbl::OrdMap;
-use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Transaction};
 use uuid::Uuid;
 
-use crate::catalog::{
-    Instance, InstanceId, Lingering, NameError, Service, ServiceName, State, Zone, ZoneName,
-};
+use crate::catalog::{Lingering, Service, ServiceName, Services, State, Zone, ZoneName};
 
 use super::Identity;
-use super::chunk::{damaged, in_chunks, shown};
-use super::rows::{InstanceBody, KnownKey, ServiceBody, ZoneBody};
-use super::tally::{Table, Tallies, Tally, checksum};
+use super::gather::{Key, Part};
+use super::instances::{self, ByPart, Parts, Reading, place};
+use super::rows::{KnownKey, ServiceBody, ZoneBody};
+use super::scan::{damaged, each_row, tallies, text};
+use super::tally::{Table, Tallies, Tally};
 use super::trouble::Trouble;
+
+/// Rows for which another thread is worth its connection.
+const WORTH_A_THREAD: i64 = 8192;
+/// Parts of the catalog's order for each thread: the last one to be built is not waited for long.
+const PARTS_OF_A_THREAD: usize = 8;
 
 /// What a data base holds.
 pub(super) struct Loaded {
@@ -30,16 +34,36 @@ pub(super) struct Loaded {
     pub(super) tallies: Tallies,
 }
 
-/// Loads the catalog in one read transaction.
-pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
+/// Loads the catalog as it is in one commit, on as many threads as are worth it. `another` opens further connections
+/// like the given one.
+pub(super) fn load(
+    connection: &Connection,
+    another: impl Fn() -> Result<Connection, rusqlite::Error> + Sync,
+) -> Result<Loaded, Trouble> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let worth = |rows: i64| usize::try_from(rows / WORTH_A_THREAD).unwrap_or(0);
+    load_on(connection, |rows| worth(rows).clamp(1, cores), another)
+}
+
+/// The same on so many threads, as `threads` says for a number of instances.
+pub(super) fn load_on(
+    connection: &Connection,
+    threads: impl Fn(i64) -> usize,
+    another: impl Fn() -> Result<Connection, rusqlite::Error> + Sync,
+) -> Result<Loaded, Trouble> {
     let transaction = connection.unchecked_transaction()?;
     let tallies = tallies(&transaction)?;
+    let rows = tallies
+        .clone()
+        .of(Table::Instances)
+        .map_or(0, |tally| tally.number);
+    let threads = threads(rows);
     let mut found = tallies;
     let (identity, index) = catalog(&transaction, &mut found)?;
     let mut serials = serials(&transaction, &mut found)?;
     let mut zones = zones(&transaction, &mut found, &mut serials)?;
-    let mut services = services(&transaction, &mut found)?;
-    known_names(&transaction, &mut found, &mut services)?;
+    let commit = Commit { identity, index };
+    let services = services(&transaction, &mut found, &zones, &commit, threads, another)?;
     transaction.finish()?;
     for ((table, found), (_, kept)) in found.iter().zip(tallies.iter()) {
         if found != kept {
@@ -51,21 +75,14 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
             )));
         }
     }
-    let mut services = services.into_iter().peekable();
-    for zone in &mut zones {
-        let mut own = OrdMap::new();
-        while let Some((_, service)) = services.next_if(|(name, _)| *name == zone.name) {
+    let mut services = services.into_iter().flatten().peekable();
+    for (at, zone) in (0..).zip(&mut zones) {
+        let mut own = Vec::new();
+        while let Some((_, service)) = services.next_if(|(zone, _)| *zone == at) {
             zone.instances += service.instances.len() as u64;
-            own.insert(service.name.clone(), Arc::new(service));
+            own.push(service);
         }
-        zone.services = own;
-    }
-    if let Some((zone, service)) = services.next() {
-        return Err(damaged(
-            Table::Services,
-            &format!("{zone} {}", service.name),
-            "its zone is unknown",
-        ));
+        zone.services = Services::from_sorted(own);
     }
     let zones = zones.into_iter().map(|zone| (zone.name.clone(), Arc::new(zone)));
     Ok(Loaded {
@@ -73,60 +90,6 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Trouble> {
         identity,
         tallies,
     })
-}
-
-/// Reads a table row by row, each held against its checksum, and returns its tally.
-pub(super) fn each_row(
-    connection: &Connection,
-    table: Table,
-    mut row_is: impl FnMut(&[ValueRef<'_>]) -> Result<(), Trouble>,
-) -> Result<Tally, Trouble> {
-    let mut statement = connection.prepare(&table.sql().select)?;
-    let mut rows = statement.query([])?;
-    let mut tally = Tally::default();
-    let mut scratch = Vec::new();
-    while let Some(row) = rows.next()? {
-        let columns = (0..table.width())
-            .map(|column| row.get_ref(column))
-            .collect::<Result<Vec<_>, _>>()?;
-        let kept: i64 = row.get(table.width())?;
-        if checksum(table, columns.iter().copied(), &mut scratch) != kept {
-            return Err(damaged(table, &shown(&columns), "it does not match its checksum"));
-        }
-        tally.add(kept);
-        row_is(&columns)?;
-    }
-    Ok(tally)
-}
-
-/// The tallies as they are kept.
-pub(super) fn tallies(connection: &Connection) -> Result<Tallies, Trouble> {
-    let mut tallies = Tallies::default();
-    let mut seen = 0;
-    each_row(connection, Table::Tallies, |columns| {
-        let &[
-            ValueRef::Text(name),
-            ValueRef::Integer(number),
-            ValueRef::Integer(sum),
-        ] = columns
-        else {
-            return Err(damaged(Table::Tallies, "?", "it has other types"));
-        };
-        let mut tables = Table::TALLIED.into_iter();
-        let table = tables.find(|table| table.name().as_bytes() == name);
-        let tally = table.and_then(|table| tallies.of(table));
-        *tally.ok_or_else(|| damaged(Table::Tallies, &String::from_utf8_lossy(name), "no such table"))? =
-            Tally { number, sum };
-        seen += 1;
-        Ok(())
-    })?;
-    if seen != Table::TALLIED.len() {
-        return Err(Trouble::Damaged(format!(
-            "table {} lacks a row",
-            Table::Tallies.name()
-        )));
-    }
-    Ok(tallies)
 }
 
 fn note(found: &mut Tallies, table: Table, tally: Tally) {
@@ -194,136 +157,149 @@ fn zones(
     Ok(zones)
 }
 
-/// An instance with whose it is.
-struct Owned {
-    zone: ZoneName,
-    service: ServiceName,
-    instance: Arc<Instance>,
+/// Which commit a read transaction sees.
+struct Commit {
+    identity: Identity,
+    index: u64,
 }
 
-/// The services with their instances, each with its zone, in order.
-fn services(connection: &Connection, found: &mut Tallies) -> Result<Vec<(ZoneName, Service)>, Trouble> {
-    const TABLE: Table = Table::Services;
-    let mut instances = instances(connection, found)?;
-    let (rows, tally) = in_chunks(connection, TABLE, |columns, things: &mut Vec<_>| {
-        let [zone, service, body] = columns.map(|column| text(TABLE, column));
-        let (zone, service, body) = (zone?, service?, body?);
-        let wrong = |error: &dyn std::fmt::Display| damaged(TABLE, &format!("{zone} {service}"), error);
-        let body: ServiceBody = serde_json::from_str(body).map_err(|error| wrong(&error))?;
-        let zone = ZoneName::parse(zone).map_err(|error| wrong(&error))?;
-        let service = ServiceName::parse(service).map_err(|error| wrong(&error))?;
-        things.push(((zone, service), body));
-        Ok(())
-    })?;
-    note(found, TABLE, tally);
-    let mut services = Vec::with_capacity(instances.len());
-    let mut add =
-        |(zone, name): (ZoneName, ServiceName), body: Option<ServiceBody>, mut own: Vec<Arc<Instance>>| {
-            // By the number of their registration until here.
-            own.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-            let key = || format!("{zone} {name}");
-            if own.windows(2).any(|pair| pair[0].id == pair[1].id) {
-                return Err(damaged(
-                    Table::Instances,
-                    &key(),
-                    "an instance of it has two rows",
-                ));
-            }
-            let body = body.unwrap_or_else(|| ServiceBody::of(&own));
-            let service = body
-                .service(name.clone(), own.into())
-                .map_err(|error| damaged(TABLE, &key(), error))?;
-            services.push((zone, service));
-            Ok(())
-        };
-    for (key, body) in rows.into_iter().flatten() {
-        let own = instances.remove(&key).unwrap_or_default();
-        add(key, Some(body), own)?;
-    }
-    for (key, own) in instances {
-        add(key, None, own)?;
-    }
-    services.sort_unstable_by(|(a_zone, a), (b_zone, b)| (a_zone, &a.name).cmp(&(b_zone, &b.name)));
-    Ok(services)
-}
-
-/// The instances of each service, in the order of their registration.
-type ByService = HashMap<(ZoneName, ServiceName), Vec<Arc<Instance>>, foldhash::fast::RandomState>;
-
-fn instances(connection: &Connection, found: &mut Tallies) -> Result<ByService, Trouble> {
-    const TABLE: Table = Table::Instances;
-    let (chunks, tally) = in_chunks(connection, TABLE, |columns, things: &mut Vec<Owned>| {
-        let [_, zone, service, id, body] = columns;
-        let columns = [zone, service, id, body].map(|column| text(TABLE, column));
-        let [zone, service, id, body] = columns;
-        let (zone, service, id, body) = (zone?, service?, id?, body?);
-        let owned = owned(zone, service, id, body, things.last());
-        things.push(owned.map_err(|error| damaged(TABLE, &format!("{zone} {service} {id}"), error))?);
-        Ok(())
-    })?;
-    note(found, TABLE, tally);
-    let mut services = ByService::default();
-    for Owned {
-        zone,
-        service,
-        instance,
-    } in chunks.into_iter().flatten()
-    {
-        services.entry((zone, service)).or_default().push(instance);
-    }
-    Ok(services)
-}
-
-/// Why a row that fits its checksum cannot be read: it was written by a program with other rules.
-#[derive(Debug, thiserror::Error)]
-enum RowError {
-    #[error(transparent)]
-    Name(#[from] NameError),
-    #[error("{0}")]
-    Body(String),
-}
-
-impl From<String> for RowError {
-    fn from(what: String) -> Self {
-        Self::Body(what)
+impl Commit {
+    /// Whether it is this one, as far as can be told: every commit moves the index.
+    fn is_seen_by(&self, transaction: &Transaction<'_>) -> bool {
+        catalog(transaction, &mut Tallies::default())
+            .is_ok_and(|(identity, index)| (identity.epoch, index) == (self.identity.epoch, self.index))
     }
 }
 
-/// The zone of a row; most often that of the row before, whose text it then shares.
-fn zone_name(text: &str, last: Option<&ZoneName>) -> Result<ZoneName, NameError> {
-    match last {
-        Some(last) if last.as_str() == text => Ok(last.clone()),
-        _ => ZoneName::parse(text),
-    }
-}
+/// The services of all parts, in order.
+type Built = Vec<Vec<(u32, Arc<Service>)>>;
 
-fn owned(zone: &str, service: &str, id: &str, body: &str, last: Option<&Owned>) -> Result<Owned, RowError> {
-    let zone = zone_name(zone, last.map(|last| &last.zone))?;
-    let service = match last {
-        Some(last) if last.service.as_str() == service => last.service.clone(),
-        _ => ServiceName::parse(service)?,
+/// The services with their instances and names, each with the place of its zone.
+fn services(
+    transaction: &Transaction<'_>,
+    found: &mut Tallies,
+    zones: &[Zone],
+    commit: &Commit,
+    threads: usize,
+    another: impl Fn() -> Result<Connection, rusqlite::Error> + Sync,
+) -> Result<Built, Trouble> {
+    let rows = found.of(Table::Instances).map_or(0, |tally| tally.number);
+    let zones: Vec<ZoneName> = zones.iter().map(|zone| zone.name.clone()).collect();
+    let keys = instances::keys(transaction)?.unwrap_or_default();
+    let parts = match threads {
+        1 => 1,
+        _ => threads * PARTS_OF_A_THREAD,
     };
-    let body: InstanceBody = serde_json::from_str(body).map_err(|error| error.to_string())?;
-    let instance = body
-        .instance(InstanceId::parse(id)?)
-        .map_err(|error| error.to_string())?;
-    Ok(Owned {
-        zone,
-        service,
-        instance: Arc::new(instance),
-    })
+    let parts = Parts::drawn(transaction, &zones, keys, parts)?;
+    let reading = Reading::new(&zones, &parts, keys, rows, threads);
+    let (read, mut all) = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    // One that cannot be had, or sees another commit, leaves its work to the rest.
+                    let connection = another().ok()?;
+                    let transaction = connection.unchecked_transaction().ok()?;
+                    let sees_it = commit.is_seen_by(&transaction);
+                    sees_it.then(|| reading.read(&transaction))
+                })
+            })
+            .collect();
+        let bodies = bodies(transaction, found, &zones)?;
+        let names = known_names(transaction, found, &zones)?;
+        let all = Part::all(&parts, bodies, names);
+        let mut read = vec![reading.read(transaction)];
+        for other in others {
+            read.extend(other.join().expect("reading rows does not panic"));
+        }
+        Ok::<_, Trouble>((read, all))
+    })?;
+    note(found, Table::Instances, merge(read, &mut all)?);
+    in_parallel(threads, all, |part| part.services(&zones))
 }
 
-/// Puts the names without a bearer on their services.
+/// Puts what each thread read into the parts, and returns the tally of it all.
+fn merge(read: Vec<Result<(ByPart, Tally), (usize, Trouble)>>, all: &mut [Part]) -> Result<Tally, Trouble> {
+    let mut tally = Tally::default();
+    let mut first: Option<(usize, Trouble)> = None;
+    for read in read {
+        match read {
+            Ok((by_part, of_thread)) => {
+                tally.join(of_thread);
+                for (part, rows) in all.iter_mut().zip(by_part) {
+                    part.rows.extend(rows);
+                }
+            }
+            Err(wrong) if first.as_ref().is_none_or(|(range, _)| wrong.0 < *range) => first = Some(wrong),
+            Err(_) => {}
+        }
+    }
+    match first {
+        Some((_, trouble)) => Err(trouble),
+        None => Ok(tally),
+    }
+}
+
+/// Makes something of each item on so many threads, and returns it in the order of the items, or what is wrong with the
+/// first that is.
+fn in_parallel<T: Send, U: Send>(
+    threads: usize,
+    items: Vec<T>,
+    make: impl Fn(T) -> Result<U, Trouble> + Sync,
+) -> Result<Vec<U>, Trouble> {
+    let mut made: Vec<_> = items.iter().map(|_| None).collect();
+    // What this lock guards is whole whenever it is released.
+    let todo = Mutex::new(items.into_iter().zip(&mut made));
+    let next = || todo.lock().unwrap_or_else(PoisonError::into_inner).next();
+    thread::scope(|scope| {
+        let work = || {
+            while let Some((item, place)) = next() {
+                *place = Some(make(item));
+            }
+        };
+        for _ in 1..threads {
+            scope.spawn(work);
+        }
+        work();
+    });
+    drop(todo);
+    let made = made
+        .into_iter()
+        .map(|made| made.expect("every item was taken and made something of"));
+    made.collect()
+}
+
+/// The rows of services, which are few: most follow from their instances.
+fn bodies(
+    connection: &Connection,
+    found: &mut Tallies,
+    zones: &[ZoneName],
+) -> Result<Vec<(Key, ServiceBody)>, Trouble> {
+    const TABLE: Table = Table::Services;
+    let mut bodies = Vec::new();
+    let tally = each_row(connection, TABLE, |columns| {
+        let &[zone, service, body] = columns else {
+            return Err(damaged(TABLE, "?", "it has other columns"));
+        };
+        let (zone, service, body) = (text(TABLE, zone)?, text(TABLE, service)?, text(TABLE, body)?);
+        let wrong = |error: &dyn std::fmt::Display| damaged(TABLE, &format!("{zone} {service}"), error);
+        let at = place(zones, zone).ok_or_else(|| wrong(&"its zone is unknown"))?;
+        let name = ServiceName::parse(service).map_err(|error| wrong(&error))?;
+        let body: ServiceBody = serde_json::from_str(body).map_err(|error| wrong(&error))?;
+        bodies.push(((at, name), body));
+        Ok(())
+    })?;
+    note(found, TABLE, tally);
+    Ok(bodies)
+}
+
+/// The names without a bearer, those of one service together.
 fn known_names(
     connection: &Connection,
     found: &mut Tallies,
-    services: &mut [(ZoneName, Service)],
-) -> Result<(), Trouble> {
+    zones: &[ZoneName],
+) -> Result<Vec<(Key, Lingering)>, Trouble> {
     const TABLE: Table = Table::KnownNames;
-    let mut names: Vec<Lingering> = Vec::new();
-    // The rows come in the order of the services, those of one service together.
-    let mut at = 0;
+    let mut names: Vec<(Key, Lingering)> = Vec::new();
     let tally = each_row(connection, TABLE, |columns| {
         let &[zone, service, kind, name, protocol, ValueRef::Integer(since)] = columns else {
             return Err(damaged(TABLE, "?", "it has other types"));
@@ -339,33 +315,14 @@ fn known_names(
             damaged(TABLE, &key, what)
         };
         let lingering = key.lingering(since).ok_or_else(|| wrong("it is no known name"))?;
-        let is_its =
-            |(of, other): &(ZoneName, Service)| of.as_str() == zone && other.name.as_str() == service;
-        if !services.get(at).is_some_and(is_its) {
-            put_names(services, at, &mut names);
-            at += services[at.min(services.len())..]
-                .iter()
-                .position(is_its)
-                .ok_or_else(|| wrong("its service is unknown"))?;
-        }
-        names.push(lingering);
+        let at = place(zones, zone).ok_or_else(|| wrong("its service is unknown"))?;
+        let name = match names.last() {
+            Some(((_, last), _)) if last.as_str() == service => last.clone(),
+            _ => ServiceName::parse(service).map_err(|_| wrong("its service is unknown"))?,
+        };
+        names.push(((at, name), lingering));
         Ok(())
     })?;
-    put_names(services, at, &mut names);
     note(found, TABLE, tally);
-    Ok(())
-}
-
-fn put_names(services: &mut [(ZoneName, Service)], at: usize, names: &mut Vec<Lingering>) {
-    if let Some((_, service)) = services.get_mut(at)
-        && !names.is_empty()
-    {
-        // The catalog's order is not that of the rows: the service's own name, ports, tags.
-        names.sort_by(|a, b| a.name.cmp(&b.name));
-        service.lingering = std::mem::take(names).into();
-    }
-}
-
-fn text(table: Table, column: ValueRef<'_>) -> Result<&str, Trouble> {
-    column.as_str().map_err(|error| damaged(table, "?", error))
+    Ok(names)
 }

@@ -9,7 +9,8 @@
 
 mod check;
 mod checkpoint;
-mod chunk;
+mod gather;
+mod instances;
 mod load;
 mod lock;
 mod log;
@@ -18,6 +19,7 @@ mod open;
 mod put;
 mod reserve;
 mod rows;
+mod scan;
 mod tally;
 mod trouble;
 mod write;

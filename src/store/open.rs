@@ -136,7 +136,7 @@ pub(super) fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
     let loaded = || {
         let connection = reading_connection(&files.db)?;
         match migrations::judge(&connection)? {
-            Standing::Current => load::load(&connection),
+            Standing::Current => load::load(&connection, || reading_connection(&files.db)),
             Standing::Behind => Err(Trouble::Behind),
         }
     };
@@ -173,7 +173,7 @@ fn judge(files: &Files, lock: &Lock) -> Result<Loaded, Trouble> {
         migrations::run(&mut writing_connection(&files.db)?)?;
         migrations::judge(&connection)?;
     }
-    let loaded = load::load(&connection)?;
+    let loaded = load::load(&connection, || reading_connection(&files.db))?;
     if let Some(mark) = lock.mark()
         && mark.epoch == loaded.identity.epoch
         && mark.index > loaded.state.index

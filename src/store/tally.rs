@@ -106,6 +106,8 @@ impl Table {
 pub(super) struct Sql {
     /// Every row with its checksum, in the order of the key.
     pub(super) select: String,
+    /// The same of the rows whose key, a number, lies between two numbers, both of them included.
+    pub(super) between: String,
     pub(super) insert: String,
     /// Changes no row but one with the old checksum.
     pub(super) update: String,
@@ -129,6 +131,11 @@ impl Sql {
         }
         Self {
             select: format!("SELECT {list} FROM {name} ORDER BY {}", key.join(", ")),
+            between: format!(
+                "SELECT {list} FROM {name} WHERE {} BETWEEN ?1 AND ?2 ORDER BY {}",
+                key[0],
+                key.join(", ")
+            ),
             insert: format!("INSERT INTO {name} ({list}) VALUES ({})", places.join(", ")),
             update: format!(
                 "UPDATE {name} SET {} WHERE {same}checksum = ?{}",
@@ -162,25 +169,6 @@ pub(super) fn encode<'a>(
             ValueRef::Blob(blob) => push(4, blob),
         }
     }
-}
-
-/// The columns of a row of `table` that [`encode`] wrote.
-pub(super) fn decode(table: Table, row: &[u8]) -> impl Iterator<Item = ValueRef<'_>> {
-    let mut rest = row.get(table.name().len()..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (head, tail) = rest.split_first_chunk::<5>()?;
-        let [kind, length @ ..] = *head;
-        let (value, tail) = tail.split_at_checked(u32::from_le_bytes(length) as usize)?;
-        rest = tail;
-        let eight = || value.try_into().map(i64::from_le_bytes);
-        Some(match kind {
-            1 => ValueRef::Integer(eight().ok()?),
-            3 => ValueRef::Text(value),
-            4 => ValueRef::Blob(value),
-            // No table has a column of floating point.
-            _ => ValueRef::Null,
-        })
-    })
 }
 
 /// The checksum of a row as [`encode`] wrote it.

@@ -208,12 +208,12 @@ impl<'c> Writing<'c> {
             }
         }
         let names = |service: Option<&Service>| -> BTreeMap<KnownName, i64> {
-            let all = service.map_or(&[][..], |service| &service.lingering);
+            let all = service.map_or(&[][..], Service::lingering);
             all.iter()
                 .map(|Lingering { name, since }| (name.clone(), since.unix_ms()))
                 .collect()
         };
-        if before.map(|service| &service.lingering) == after.map(|service| &service.lingering) {
+        if before.map(Service::lingering) == after.map(Service::lingering) {
             return Ok(());
         }
         let (old, new) = (names(before), names(after));
@@ -344,9 +344,9 @@ fn touched<'a>(batch: &Batch<'a>) -> Vec<Touched<'a>> {
             && let Some(removed) = batch.before.zones.get(&record.zone)
         {
             // With a zone go its services, which have no change of their own.
-            for (name, service) in &removed.services {
+            for service in &removed.services {
                 let of = |id| Touched {
-                    service: Some(name),
+                    service: Some(&service.name),
                     id,
                     ..zone(&record.zone)
                 };

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::discovery::InstanceLabel;
+use crate::catalog::ordered::Ordered;
 use crate::catalog::{InstanceId, PortName, Protocol, ServiceName};
 
-use super::ordered::Ordered;
 use super::service::{Laid, ServiceView};
 use super::types::{Browsed, cut_ids, named};
 

@@ -110,7 +110,7 @@ impl Draft {
             draft.sorted[at] = number as u32;
             let instance = &service.instances[at];
             draft.push(instance, |name, protocol| names.number((name, protocol)));
-            for label in instance.tags.iter().filter_map(|tag| tag.label()) {
+            for label in instance.tags().iter().filter_map(|tag| tag.label()) {
                 let tag = tags.number(label) as usize;
                 bearers.resize_with(tags.keys.len(), Vec::new);
                 // Two tags may differ in case alone.
@@ -119,7 +119,7 @@ impl Draft {
                 }
             }
         }
-        for lingering in &service.lingering {
+        for lingering in service.lingering() {
             match &lingering.name {
                 KnownName::Service => {}
                 KnownName::Port(name, protocol) => drop(names.number((name.as_str(), *protocol))),
@@ -166,7 +166,7 @@ impl Draft {
             v6: 0..self.v6.len() as u32,
             ports: 0..self.ports.len() as u32,
             id: 0..self.ids.len() as u32,
-            stays: instance.drain.is_none(),
+            stays: instance.drain().is_none(),
             answerable: instance.is_answerable(),
         };
         self.members.push(member.pack());

@@ -84,7 +84,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     for (family, _) in first.iter().enumerate().filter(|(_, first)| first.is_some()) {
         flags |= SHARED << family;
     }
-    if service.settings.answer_limit.is_some() {
+    if service.settings().answer_limit.is_some() {
         flags |= LIMITED;
     }
     let label = service.name.as_str().as_bytes();
@@ -140,10 +140,10 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     let mut head = Head {
         own,
         sections,
-        ttl: service.settings.ttl.map_or(NO_TTL, |ttl| ttl.seconds()),
-        answer_limit: service.settings.answer_limit.unwrap_or(0),
+        ttl: service.settings().ttl.map_or(NO_TTL, |ttl| ttl.seconds()),
+        answer_limit: service.settings().answer_limit.unwrap_or(0),
         label_octets: label.len() as u8,
-        on_empty: service.settings.on_empty,
+        on_empty: service.settings().on_empty,
         only_protocol,
         flags,
         browsed: Browsed::default(),

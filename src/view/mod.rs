@@ -9,7 +9,6 @@ mod draft;
 mod encode;
 mod list;
 mod lists;
-mod ordered;
 mod packed;
 mod redraft;
 mod service;
@@ -179,7 +178,7 @@ impl Snapshot {
 /// Lays out a zone on as many threads as there are cores, if it is large enough to be worth one.
 fn lay_out(zone: &Arc<Zone>) -> ZoneView {
     const WORTH_A_THREAD: usize = 4096;
-    let services: Vec<_> = zone.services.values().cloned().collect();
+    let services: Vec<_> = zone.services.iter().cloned().collect();
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(services.len() / WORTH_A_THREAD);

@@ -240,14 +240,14 @@ impl Draft {
         let mut new: Vec<(Vec<u8>, u32)> = Vec::new();
         for (place, number) in joined {
             let labels = service.instances[*place]
-                .tags
+                .tags()
                 .iter()
                 .filter_map(|tag| tag.label());
             new.extend(labels.map(|label| (label.as_str().as_bytes().to_vec(), *number)));
         }
         new.extend(
             service
-                .lingering
+                .lingering()
                 .iter()
                 .filter_map(|lingering| match &lingering.name {
                     KnownName::Tag(label) => Some((label.as_str().as_bytes().to_vec(), GONE)),
@@ -351,7 +351,7 @@ impl<'a> Names<'a> {
         }
         others.extend(
             service
-                .lingering
+                .lingering()
                 .iter()
                 .filter_map(|lingering| match &lingering.name {
                     KnownName::Port(name, protocol) => Some((name.as_str().as_bytes(), *protocol)),

@@ -67,7 +67,7 @@ impl ZoneView {
     pub fn new(zone: &Arc<Zone>) -> Self {
         Self::with_services(
             zone,
-            zone.services.values().map(|service| Laid::new(service.clone())),
+            zone.services.iter().map(|service| Laid::new(service.clone())),
         )
     }
 

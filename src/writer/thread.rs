@@ -269,7 +269,7 @@ fn entries(tried: &[Tried]) -> Vec<Entry<'_>> {
 
 /// Whether an instance has a lease or drains: no other has a deadline.
 fn has_deadline(image: &Image) -> bool {
-    matches!(image, Image::Instance(instance) if instance.lease.is_some() || instance.drain.is_some())
+    matches!(image, Image::Instance(instance) if instance.lease.is_some() || instance.drain().is_some())
 }
 
 /// What an operator wants to see without asking: instances that time took away or gave back.

@@ -195,7 +195,6 @@ fn port(name: &str, number: u16, protocol: Protocol) -> Port {
         name: PortName::parse(name).expect("a label"),
         number: number.try_into().expect("not zero"),
         protocol,
-        reported: None,
     }
 }
 

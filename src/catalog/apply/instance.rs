@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::change::{Due, Image, InstanceKey, Kind, Precondition, Rejection};
 use super::super::discovery::{InstanceLabel, type_of};
+use super::super::extras::InstanceExtras;
 use super::super::health::{Output, Status, Verdict};
 use super::super::instance::{Drain, Instance, Port, Registration, Tag};
 use super::super::limits::{ADDRESSES_MAX, INSTANCES_MAX, META_MAX, NAME_OCTETS_MAX, PORTS_MAX, TAGS_MAX};
@@ -75,37 +76,41 @@ impl Step {
     ) -> Instance {
         let now = self.now;
         let reported = match (registration.status, before) {
-            (Some(status), Some(before)) => before.reported.reported(status, None, now),
-            (None, Some(before)) => before.reported.clone(),
+            (Some(status), Some(before)) => before.reported().reported(status, None, now),
+            (None, Some(before)) => before.reported().into_owned(),
             (status, None) => Verdict {
                 status: status.unwrap_or_default(),
-                output: None,
-                since: now,
+                ..Verdict::silent(now)
             },
         };
-        let mut ports = registration.ports.clone();
-        for port in &mut ports {
-            port.reported = before
-                .and_then(|before| before.port(&port.name))
-                .and_then(|port| port.reported.clone());
-        }
-        Instance {
-            id: key.id.clone(),
-            addresses: registration.addresses.clone(),
-            ports,
+        let reported_of_ports = before.map_or(Box::default(), |before| {
+            let ports = registration.ports.iter();
+            ports
+                .filter_map(|port| Some((port.name.clone(), before.reported_of(&port.name)?.clone())))
+                .collect()
+        });
+        let created_at = before.map_or(now, |before| before.created_at);
+        let extras = InstanceExtras {
             tags: registration.tags.clone(),
             meta: registration.meta.clone(),
-            priority: registration.priority,
-            weight: registration.weight,
-            lease: registration.lease,
-            deregister_after: registration.deregister_after,
-            reported,
+            deregister_after: Some(registration.deregister_after),
+            reported: Some(reported),
+            reported_of_ports,
             lapsed: None,
-            drain: before.and_then(|before| before.drain),
-            created_at: before.map_or(now, |before| before.created_at),
+            drain: before.and_then(Instance::drain),
+        };
+        Instance {
+            id: key.id.clone(),
+            addresses: registration.addresses.iter().copied().collect(),
+            ports: registration.ports.iter().cloned().collect(),
+            created_at,
             updated_at: now,
             created_index: before.map_or(0, |before| before.created_index),
             index: 0,
+            extras: extras.kept(created_at),
+            lease: registration.lease,
+            priority: registration.priority,
+            weight: registration.weight,
         }
     }
 
@@ -125,29 +130,33 @@ impl Step {
         output: Option<&Output>,
     ) -> Result<(), Rejection> {
         let (service, before) = self.find(key)?;
-        let mut after = Instance::clone(&before);
-        // Who reports is alive: the lease is renewed, too.
-        after.lapsed = None;
-        match port {
-            None => after.reported = before.reported.reported(status, output.cloned(), self.now),
-            Some(name) => {
-                let Some(port) = after.ports.iter_mut().find(|port| port.name == *name) else {
-                    return Err(Rejection::Invalid {
-                        field: "port".into(),
-                        message: format!("instance {} has no port {name}", key.id),
-                    });
-                };
-                let said = match &port.reported {
-                    Some(verdict) => verdict.reported(status, output.cloned(), self.now),
-                    None => Verdict {
-                        status,
-                        output: output.cloned(),
-                        since: self.now,
-                    },
-                };
-                port.reported = Some(Box::new(said));
-            }
+        if let Some(name) = port
+            && before.port(name).is_none()
+        {
+            return Err(Rejection::Invalid {
+                field: "port".into(),
+                message: format!("instance {} has no port {name}", key.id),
+            });
         }
+        let (output, now) = (output.cloned(), self.now);
+        let after = Instance::clone(&before).with(|extras| {
+            // Who reports is alive: the lease is renewed, too.
+            extras.lapsed = None;
+            match port {
+                None => extras.reported = Some(before.reported().reported(status, output, now)),
+                Some(name) => {
+                    let said = match before.reported_of(name) {
+                        Some(verdict) => verdict.reported(status, output, now),
+                        None => Verdict {
+                            status,
+                            output,
+                            since: now,
+                        },
+                    };
+                    extras.report_of(name, said);
+                }
+            }
+        });
         self.put_changed(Kind::Health, key, &service, before, after)
     }
 
@@ -163,23 +172,17 @@ impl Step {
             delete_after,
         });
         // Asking again for the same drain is no change; one with another delay counts from now.
-        let drain = match (before.drain, drain) {
+        let drain = match (before.drain(), drain) {
             (Some(old), Some(new)) if old.delete_after == new.delete_after => Some(old),
             (_, drain) => drain,
         };
-        let after = Instance {
-            drain,
-            ..Instance::clone(&before)
-        };
+        let after = Instance::clone(&before).with(|extras| extras.drain = drain);
         self.put_changed(Kind::Drain, key, &service, before, after)
     }
 
     pub(super) fn heartbeat(&mut self, key: &InstanceKey) -> Result<(), Rejection> {
         let (service, before) = self.find(key)?;
-        let after = Instance {
-            lapsed: None,
-            ..Instance::clone(&before)
-        };
+        let after = Instance::clone(&before).with(|extras| extras.lapsed = None);
         self.put_changed(Kind::Revive, key, &service, before, after)
     }
 
@@ -188,14 +191,12 @@ impl Step {
         let Ok((service, before)) = self.find(key) else {
             return Ok(());
         };
-        if before.lease.is_none() || before.lapsed.is_some() {
+        if before.lease.is_none() || before.lapsed().is_some() {
             return Ok(());
         }
-        let at_once = before.deregister_after.duration().is_zero();
-        let after = Instance {
-            lapsed: Some(self.now),
-            ..Instance::clone(&before)
-        };
+        let at_once = before.deregister_after().duration().is_zero();
+        let now = self.now;
+        let after = Instance::clone(&before).with(|extras| extras.lapsed = Some(now));
         self.put_changed(Kind::Lapse, key, &service, before, after)?;
         if at_once {
             self.deregister(key, true)?;
@@ -208,9 +209,9 @@ impl Step {
             return Ok(());
         };
         let still = match due {
-            Due::Lapsed(at) => before.lapsed == Some(at),
+            Due::Lapsed(at) => before.lapsed() == Some(at),
             Due::Drained(since) => before
-                .drain
+                .drain()
                 .is_some_and(|d| d.since == since && d.delete_after.is_some()),
         };
         if still {
@@ -265,15 +266,15 @@ impl Step {
         instances.extend_from_slice(&service.instances[at + usize::from(before.is_some())..]);
         let mut changed = Service {
             name: service.name.clone(),
-            settings: service.settings.clone(),
             instances: instances.into(),
-            lingering: Box::default(),
             created_at: service.created_at,
             index,
-            cached_until: service.cached_until,
+            extras: service.extras.clone(),
         };
-        changed.lingering = lingering(service, &changed, before.as_deref(), after.as_deref(), now);
-        changed.lingering = linger_itself(&changed, now);
+        if let Some(lingering) = lingering(service, &changed, before.as_deref(), after.as_deref(), now) {
+            changed = changed.with(|extras| extras.lingering = lingering);
+        }
+        let changed = linger_itself(changed, now);
         if kind == Kind::Register {
             self.check_static_names(&key.zone, &changed, after.as_deref())?;
         }
@@ -293,24 +294,25 @@ impl Step {
     }
 }
 
-/// The names of `new` without a bearer: what lingered and has none still, and what the change took the last one of.
+/// The names of `new` without a bearer, if they are others than before: what lingered and has none still, and what the
+/// change took the last one of.
 fn lingering(
     old: &Service,
     new: &Service,
     before: Option<&Instance>,
     after: Option<&Instance>,
     now: crate::clock::Timestamp,
-) -> Box<[Lingering]> {
+) -> Option<Box<[Lingering]>> {
     let same_names = match (before, after) {
         (Some(before), Some(after)) => names_borne_by(before).eq(names_borne_by(after)),
         _ => false,
     };
     if same_names {
-        return old.lingering.clone();
+        return None;
     }
     let gained: Vec<KnownName> = after.into_iter().flat_map(names_borne_by).collect();
     let mut names: Vec<Lingering> = old
-        .lingering
+        .lingering()
         .iter()
         .filter(|lingering| !gained.contains(&lingering.name))
         .cloned()
@@ -325,7 +327,7 @@ fn lingering(
         }
     }
     names.sort_by(|a, b| a.name.cmp(&b.name));
-    names.into()
+    (names != old.lingering()).then(|| names.into())
 }
 
 /// What is wrong with a registration by itself.

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use super::super::change::{Image, InstanceKey, Kind, Rejection};
 use super::super::limits::NAME_OCTETS_MAX;
 use super::super::name::{ServiceName, ZoneName};
-use super::super::service::{KnownName, Lingering, Service};
+use super::super::service::{KnownName, Lingering, Service, ServiceExtras};
 use super::super::settings::ServiceSettings;
 use super::super::state::{Step, Subject};
 use super::super::zone::Zone;
@@ -22,7 +22,7 @@ impl Step {
     ) -> Result<(), Rejection> {
         let before = self.state.zone(zone)?.services.get(name).cloned();
         let after = match &before {
-            Some(service) if service.settings == *settings => return Ok(()),
+            Some(service) if service.settings() == settings => return Ok(()),
             Some(service) => self.with_settings(&self.state.zone(zone)?.clone(), service, settings),
             None => {
                 let octets = zone.wire_len() + 1 + name.as_str().len();
@@ -33,17 +33,14 @@ impl Step {
                     });
                 }
                 self.state.check_service_name(zone, name)?;
-                Service {
-                    settings: settings.clone(),
-                    ..new_service(self.state.zone(zone)?, name, self.now)
-                }
+                new_service(self.state.zone(zone)?, name, self.now)
+                    .with(|extras| extras.settings = settings.clone())
             }
         };
         let index = self.advance();
         let after = Arc::new(Service {
             index,
-            lingering: linger_itself(&after, self.now),
-            ..after
+            ..linger_itself(after, self.now)
         });
         if before.is_none() {
             self.check_static_names(zone, &after, None)?;
@@ -64,19 +61,18 @@ impl Step {
     }
 
     fn with_settings(&self, zone: &Zone, service: &Service, settings: &ServiceSettings) -> Service {
-        let (old, new) = (zone.service_ttl(&service.settings), zone.service_ttl(settings));
-        let mut cached_until = service.cached_until;
-        if service.settings.ttl.is_none() {
+        let (old, new) = (zone.service_ttl(service.settings()), zone.service_ttl(settings));
+        let mut cached_until = service.cached_until();
+        if service.settings().ttl.is_none() {
             cached_until = cached_until.max(zone.cached_until);
         }
         if new < old {
             cached_until = cached_until.max(self.now + old.duration());
         }
-        Service {
-            settings: settings.clone(),
-            cached_until,
-            ..service.clone()
-        }
+        service.clone().with(|extras| {
+            extras.settings = settings.clone();
+            extras.cached_until = Some(cached_until);
+        })
     }
 
     pub(super) fn delete_service(&mut self, zone: &ZoneName, name: &ServiceName) -> Result<(), Rejection> {
@@ -134,40 +130,44 @@ impl Step {
 
 /// A service that has nothing yet.
 pub(super) fn new_service(zone: &Zone, name: &ServiceName, now: Timestamp) -> Service {
+    let extras = ServiceExtras {
+        // A service of that name may have been removed while caches still hold it.
+        cached_until: Some(zone.cached_until.max(now)),
+        ..ServiceExtras::default()
+    };
     Service {
         name: name.clone(),
-        settings: ServiceSettings::default(),
         instances: Box::default(),
-        lingering: Box::default(),
         created_at: now,
         index: 0,
-        // A service of that name may have been removed while caches still hold it.
-        cached_until: zone.cached_until.max(now),
+        extras: extras.kept(now),
     }
 }
 
-/// The lingering names of `service`, its own brought up to date: it lingers while there is neither an instance nor a
-/// setting that keeps it.
-pub(super) fn linger_itself(service: &Service, now: Timestamp) -> Box<[Lingering]> {
-    let lingers = service.instances.is_empty() && service.settings.is_empty();
+/// `service` with its own name among those that linger, or not: it does while there is neither an instance nor a setting
+/// that keeps it.
+pub(super) fn linger_itself(service: Service, now: Timestamp) -> Service {
+    let lingers = service.instances.is_empty() && service.settings().is_empty();
     let at = service
-        .lingering
+        .lingering()
         .iter()
         .position(|lingering| lingering.name == KnownName::Service);
     if lingers == at.is_some() {
-        return service.lingering.clone();
+        return service;
     }
-    let mut lingering = service.lingering.to_vec();
-    match at {
-        Some(at) => drop(lingering.remove(at)),
-        // It sorts before every port and tag.
-        None => lingering.insert(
-            0,
-            Lingering {
-                name: KnownName::Service,
-                since: now,
-            },
-        ),
-    }
-    lingering.into()
+    service.with(|extras| {
+        let mut lingering = std::mem::take(&mut extras.lingering).into_vec();
+        match at {
+            Some(at) => drop(lingering.remove(at)),
+            // It sorts before every port and tag.
+            None => lingering.insert(
+                0,
+                Lingering {
+                    name: KnownName::Service,
+                    since: now,
+                },
+            ),
+        }
+        extras.lingering = lingering.into();
+    })
 }

@@ -9,6 +9,7 @@ use super::super::limits::{NAME_OCTETS_MAX, RETIRED_ZONES_MAX, ZONES_MAX};
 use super::super::name::{ServiceName, ZoneName};
 use super::super::selection::records_differ;
 use super::super::service::Service;
+use super::super::services::Services;
 use super::super::settings::{Base, Ttl, ZoneSettings};
 use super::super::state::{State, Step, Subject};
 use super::super::zone::{MAILBOX_LABEL, NAME_SERVER_LABEL, Zone};
@@ -136,7 +137,7 @@ impl Step {
             file: None,
             contents: None,
             reverse: None,
-            services: imbl::OrdMap::new(),
+            services: Services::default(),
             created_at: self.now,
             index: 0,
             cached_until: self.now,
@@ -163,7 +164,7 @@ impl Step {
                 Some(format!("the name server ns.{upper}"))
             } else if matches!(label, "_tcp" | "_udp" | "_sctp") {
                 Some(format!("the services of zone {upper} below {label}.{upper}"))
-            } else if upper == &other.name && other.services.contains_key(label) {
+            } else if upper == &other.name && other.services.named(label).is_some() {
                 Some(format!("service {label} of zone {upper}"))
             } else if upper == &other.name {
                 let contents = other.contents.as_ref();
@@ -190,11 +191,11 @@ impl Step {
             || (zone.ttl() != changed.ttl()
                 && (inherits_ttl(zone) || changed.pointers_differ_from(zone.ttl())))
             || (zone.settings.on_empty != changed.settings.on_empty
-                && changed.services.values().any(|service| {
+                && changed.services.iter().any(|service| {
                     let view = |zone: &Zone| {
                         (
-                            zone.on_empty(&service.settings),
-                            zone.service_ttl(&service.settings),
+                            zone.on_empty(service.settings()),
+                            zone.service_ttl(service.settings()),
                         )
                     };
                     let ((old_policy, old_ttl), (policy, ttl)) = (view(zone), view(&changed));
@@ -277,8 +278,8 @@ impl OwnRecords {
 
 /// Whether a service with records has the zone's TTL.
 fn inherits_ttl(zone: &Zone) -> bool {
-    let inherits = |service: &Service| service.settings.ttl.is_none() && !service.instances.is_empty();
-    zone.instances > 0 && zone.services.values().any(|service| inherits(service))
+    let inherits = |service: &Service| service.settings().ttl.is_none() && !service.instances.is_empty();
+    zone.instances > 0 && zone.services.iter().any(|service| inherits(service))
 }
 
 impl State {

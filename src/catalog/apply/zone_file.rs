@@ -137,7 +137,7 @@ impl State {
 
     /// Whether static records would hide a service or be hidden by one, or by another zone.
     fn check_contents(&self, zone: &Zone, contents: &Contents) -> Result<(), Rejection> {
-        for service in zone.services.values() {
+        for service in zone.services.iter() {
             let instances = service.instances.iter().map(|instance| &**instance);
             if let Some(clash) = clash(contents, service, instances) {
                 return Err(hides(clash.message(service.name.as_str(), zone.name.as_str())));
@@ -163,7 +163,7 @@ impl State {
         let is_there = |other: &&ZoneName| other.below(&zone.name) == Some(NAME_SERVER_LABEL);
         let taken = match self.zones.keys().find(is_there) {
             Some(other) => format!("zone {other}"),
-            None if zone.services.contains_key(&label) => format!("service {label}"),
+            None if zone.services.get(&label).is_some() => format!("service {label}"),
             None => return Ok(()),
         };
         Err(hides(format!(

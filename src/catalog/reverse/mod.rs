@@ -157,7 +157,7 @@ impl ReverseZones {
             let apex = zone.name.to_wire();
             for (service, instance) in zone
                 .services
-                .values()
+                .iter()
                 .flat_map(|service| service.instances.iter().map(|instance| (&service.name, instance)))
             {
                 host.clear();

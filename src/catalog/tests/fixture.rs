@@ -72,7 +72,6 @@ impl At {
                     name: port(name),
                     number: number.parse().unwrap(),
                     protocol: Protocol::parse(protocol).unwrap(),
-                    reported: None,
                 }
             })
             .collect();
@@ -263,7 +262,7 @@ impl Catalog {
     pub(crate) fn forget_all(&mut self, name: &str) -> Effect {
         let names = self
             .service(name)
-            .lingering
+            .lingering()
             .iter()
             .map(|lingering| (lingering.name.clone(), lingering.since))
             .collect();
@@ -305,7 +304,7 @@ impl Catalog {
     /// Names without a bearer: ``, `http/tcp`, `#v2`.
     pub(crate) fn lingering(&self, service: &str) -> Vec<String> {
         self.service(service)
-            .lingering
+            .lingering()
             .iter()
             .map(|lingering| match &lingering.name {
                 KnownName::Service => String::new(),

@@ -20,7 +20,7 @@ fn a_lapse_is_critical_once() {
     assert_eq!(effect.records[0].kind, Kind::Lapse);
     let instance = catalog.instance("a.web");
     assert_eq!(
-        (instance.lapsed, instance.status()),
+        (instance.lapsed(), instance.status()),
         (Some(catalog.now), Status::Critical)
     );
     assert!(!catalog.advance(1).lapse("a.web").changed());
@@ -41,7 +41,7 @@ fn a_heartbeat_clears_that_verdict_and_only_that() {
     let effect = catalog.heartbeat("a.web");
     assert_eq!(effect.records[0].kind, Kind::Revive);
     let instance = catalog.instance("a.web");
-    assert_eq!((instance.lapsed, instance.status()), (None, Status::Critical));
+    assert_eq!((instance.lapsed(), instance.status()), (None, Status::Critical));
     assert!(!catalog.heartbeat("a.web").changed(), "a renewal is no change");
 }
 
@@ -53,14 +53,14 @@ fn a_report_and_a_registration_revive_too() {
         catalog.report("a.web", Status::Passing).records[0].kind,
         Kind::Health
     );
-    assert_eq!(catalog.instance("a.web").lapsed, None);
+    assert_eq!(catalog.instance("a.web").lapsed(), None);
     catalog.lapse("a.web");
     let effect = catalog.register("a.web", at("192.0.2.1").lease(1_000));
     assert_eq!((effect.records[0].kind, effect.created), (Kind::Register, false));
-    assert_eq!(catalog.instance("a.web").lapsed, None);
+    assert_eq!(catalog.instance("a.web").lapsed(), None);
     catalog.lapse("a.web");
     catalog.drain("a.web");
-    assert!(catalog.instance("a.web").lapsed.is_some(), "a drain does not");
+    assert!(catalog.instance("a.web").lapsed().is_some(), "a drain does not");
 }
 
 #[test]
@@ -113,14 +113,14 @@ fn draining_again_keeps_since_unless_the_delay_differs() {
     assert_eq!(catalog.drain("a.web").records[0].kind, Kind::Drain);
     catalog.advance(1_000);
     assert!(!catalog.drain("a.web").changed());
-    assert_eq!(catalog.instance("a.web").drain.unwrap().since, BEGIN);
+    assert_eq!(catalog.instance("a.web").drain().unwrap().since, BEGIN);
     catalog.make(drain("a.web", true, Some(delay(5))));
     let begun = catalog.now;
-    assert_eq!(catalog.instance("a.web").drain.unwrap().since, begun);
+    assert_eq!(catalog.instance("a.web").drain().unwrap().since, begun);
     catalog.advance(1_000);
     assert!(!catalog.make(drain("a.web", true, Some(delay(5)))).changed());
     assert!(catalog.undrain("a.web").changed());
-    assert_eq!(catalog.instance("a.web").drain, None);
+    assert_eq!(catalog.instance("a.web").drain(), None);
     assert!(!catalog.undrain("a.web").changed());
     assert!(!catalog.make(remove("a.web", Due::Drained(begun))).changed());
 }

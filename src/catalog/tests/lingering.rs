@@ -54,7 +54,7 @@ fn a_new_bearer_regains_a_name_and_loses_it_at_a_new_time() {
     let mut catalog = Catalog::new();
     catalog.register("a.web", at("192.0.2.1").tags("t"));
     catalog.deregister("a.web");
-    let first = catalog.service("web").lingering[1].since;
+    let first = catalog.service("web").lingering()[1].since;
     catalog.advance(500);
     catalog.register("b.web", at("192.0.2.1").tags("t"));
     assert_eq!(catalog.lingering("web"), [""; 0]);
@@ -65,7 +65,7 @@ fn a_new_bearer_regains_a_name_and_loses_it_at_a_new_time() {
         service: service("web"),
         names: catalog
             .service("web")
-            .lingering
+            .lingering()
             .iter()
             .map(|l| (l.name.clone(), first))
             .collect(),
@@ -115,7 +115,7 @@ fn settings_keep_the_service_until_it_is_deleted() {
         .advance(1_000)
         .set_service("web", ServiceSettings::default());
     assert_eq!(catalog.lingering("web"), [""]);
-    assert_eq!(catalog.service("web").lingering[0].since, catalog.now);
+    assert_eq!(catalog.service("web").lingering()[0].since, catalog.now);
     catalog.set_service("web", settings());
     assert_eq!(catalog.lingering("web"), [""; 0]);
     catalog.delete_service("web");
@@ -154,7 +154,7 @@ fn past_4096_the_oldest_names_are_forgotten_by_a_change_of_its_own() {
     for round in 0..LINGERING_MAX / 64 {
         assert_eq!(leave_tags(catalog.advance(1), round, 64).records.len(), 1);
     }
-    assert_eq!(catalog.service("web").lingering.len(), LINGERING_MAX);
+    assert_eq!(catalog.service("web").lingering().len(), LINGERING_MAX);
     let effect = leave_tags(catalog.advance(1), 1_000, 3);
     let kinds: Vec<_> = effect.records.iter().map(|record| record.kind).collect();
     assert_eq!(kinds, [Kind::Register, Kind::Forget]);
@@ -176,6 +176,6 @@ fn the_services_own_name_is_not_forgotten_before_the_names_below_it() {
     let effect = catalog.deregister("a.web");
     assert_eq!(effect.records.len(), 2);
     assert!(catalog.has_service("web"), "its names linger, so it does");
-    assert_eq!(catalog.service("web").lingering.len(), LINGERING_MAX);
+    assert_eq!(catalog.service("web").lingering().len(), LINGERING_MAX);
     assert_eq!(catalog.lingering("web")[0], "");
 }

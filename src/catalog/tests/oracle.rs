@@ -71,7 +71,7 @@ pub(crate) fn table(state: &State, zone: &Zone) -> Table {
         );
     }
     table.entry(format!("ns.{apex}")).or_default();
-    for service in zone.services.values() {
+    for service in zone.services.iter() {
         add_service(&mut table, zone, service);
     }
     add_reverse(&mut table, state, zone, ttl);
@@ -102,7 +102,7 @@ fn add_reverse(table: &mut Table, state: &State, zone: &Zone, ttl: u32) {
     for other in state.zones.values() {
         for (service, instance) in other
             .services
-            .values()
+            .iter()
             .flat_map(|service| service.instances.iter().map(move |i| (service, i)))
         {
             for address in &instance.addresses {
@@ -164,20 +164,24 @@ fn is_label(text: &str) -> bool {
 }
 
 fn tag_labels(instance: &Instance) -> BTreeSet<String> {
-    let tags = instance.tags.iter().map(|tag| tag.as_str().to_ascii_lowercase());
+    let tags = instance
+        .tags()
+        .iter()
+        .map(|tag| tag.as_str().to_ascii_lowercase());
     tags.filter(|tag| is_label(tag)).collect()
 }
 
-fn is_critical(port: &Port) -> bool {
-    port.reported
-        .as_ref()
+fn is_critical(instance: &Instance, port: &Port) -> bool {
+    instance
+        .reported_of(&port.name)
         .is_some_and(|verdict| verdict.status == Status::Critical)
 }
 
 fn is_answerable(instance: &Instance) -> bool {
-    let critical = instance.lapsed.is_some() || instance.reported.status == Status::Critical;
-    let has_port = instance.ports.is_empty() || instance.ports.iter().any(|port| !is_critical(port));
-    !critical && instance.drain.is_none() && has_port
+    let critical = instance.lapsed().is_some() || instance.reported().status == Status::Critical;
+    let has_port =
+        instance.ports.is_empty() || instance.ports.iter().any(|port| !is_critical(instance, port));
+    !critical && instance.drain().is_none() && has_port
 }
 
 /// What a selection shows: instances, and whether `on_empty: all` let critical ports pass.
@@ -191,7 +195,7 @@ fn shown(pool: Vec<Arc<Instance>>, on_empty: OnEmpty, counts: impl Fn(&Instance)
     let answered: Vec<_> = pool.iter().filter(|instance| counts(instance)).cloned().collect();
     let staying: Vec<_> = pool
         .into_iter()
-        .filter(|instance| instance.drain.is_none())
+        .filter(|instance| instance.drain().is_none())
         .collect();
     match on_empty {
         _ if !answered.is_empty() => Shown::These(answered, false),
@@ -213,19 +217,19 @@ fn srv(host: &str, instance: &Instance, port: &Port) -> Data {
 fn add_service(table: &mut Table, zone: &Zone, service: &Service) {
     let base = format!("{}.{}", service.name, zone.name);
     let ttl = service
-        .settings
+        .settings()
         .ttl
         .or(zone.settings.ttl)
         .unwrap_or(zone.base.ttl)
         .seconds();
     let on_empty = service
-        .settings
+        .settings()
         .on_empty
         .or(zone.settings.on_empty)
         .unwrap_or_default();
     let mut ports: BTreeSet<(String, Protocol)> = BTreeSet::new();
     let mut tags: BTreeSet<String> = BTreeSet::new();
-    for lingering in &service.lingering {
+    for lingering in service.lingering() {
         match &lingering.name {
             KnownName::Service => {}
             KnownName::Port(name, protocol) => drop(ports.insert((name.to_string(), *protocol))),
@@ -264,7 +268,7 @@ fn add_service(table: &mut Table, zone: &Zone, service: &Service) {
                 if !all && candidates.iter().any(|port| port.name.as_str() == "main") {
                     candidates.retain(|port| port.name.as_str() == "main");
                 }
-                candidates.retain(|port| fail_open || !is_critical(port));
+                candidates.retain(|port| fail_open || !is_critical(instance, port));
                 for port in candidates {
                     put(SRV, srv(&format!("{}.{base}", instance.id), instance, port));
                 }
@@ -331,7 +335,7 @@ fn add_service(table: &mut Table, zone: &Zone, service: &Service) {
             let has =
                 |i: &Instance| i.ports.iter().any(is_it) && tag.is_none_or(|tag| tag_labels(i).contains(tag));
             let counts =
-                |i: &Instance| is_answerable(i) && i.ports.iter().any(|p| is_it(p) && !is_critical(p));
+                |i: &Instance| is_answerable(i) && i.ports.iter().any(|p| is_it(p) && !is_critical(i, p));
             let below = tag.map_or(base.clone(), |tag| format!("{tag}.{base}"));
             fill(
                 format!("_{name}._{protocol}.{below}"),
@@ -361,9 +365,9 @@ fn add_discovery(table: &mut Table, zone: &Zone) {
     };
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut answered: BTreeSet<String> = BTreeSet::new();
-    for service in zone.services.values() {
+    for service in zone.services.iter() {
         let mut ports: BTreeSet<(String, Protocol)> = BTreeSet::new();
-        for lingering in &service.lingering {
+        for lingering in service.lingering() {
             if let KnownName::Port(name, protocol) = &lingering.name {
                 ports.insert((name.to_string(), *protocol));
             }
@@ -380,13 +384,13 @@ fn add_discovery(table: &mut Table, zone: &Zone) {
         for (port, protocol) in &ports {
             known.extend(type_of(service, port).map(|label| name(&label, *protocol)));
         }
-        let ttl = service.settings.ttl.map_or(zone_ttl, |ttl| ttl.seconds());
+        let ttl = service.settings().ttl.map_or(zone_ttl, |ttl| ttl.seconds());
         for instance in &service.instances {
             for port in &instance.ports {
                 let Some(label) = type_of(service, port.name.as_str()) else {
                     continue;
                 };
-                if !is_answerable(instance) || is_critical(port) {
+                if !is_answerable(instance) || is_critical(instance, port) {
                     continue;
                 }
                 let whole = format!("{}@{}", instance.id, service.name);
@@ -456,7 +460,7 @@ fn add_host(table: &mut Table, host: &str, ttl: u32, instance: &Instance) {
         put(family(address), Data::Address(*address));
     }
     if is_answerable(instance) {
-        for port in instance.ports.iter().filter(|port| !is_critical(port)) {
+        for port in instance.ports.iter().filter(|port| !is_critical(instance, port)) {
             put(SRV, srv(host, instance, port));
         }
     }
@@ -468,7 +472,7 @@ fn add_host(table: &mut Table, host: &str, ttl: u32, instance: &Instance) {
 
 fn text_of(instance: &Instance) -> Vec<Vec<u8>> {
     let mut pairs: Vec<_> = instance
-        .meta
+        .meta()
         .iter()
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();

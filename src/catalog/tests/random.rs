@@ -1,6 +1,7 @@
 //! Random catalogs from small pools of names, so that operations meet; and what must hold after each of them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -233,8 +234,10 @@ fn registration(random: &mut fastrand::Rng) -> Registration {
 
 fn remove(random: &mut fastrand::Rng, catalog: &Catalog, key: InstanceKey) -> Change {
     let found = catalog.state.instance(&key).ok();
-    let lapsed = found.and_then(|instance| instance.lapsed);
-    let drained = found.and_then(|instance| instance.drain).map(|drain| drain.since);
+    let lapsed = found.and_then(|instance| instance.lapsed());
+    let drained = found
+        .and_then(|instance| instance.drain())
+        .map(|drain| drain.since);
     let due = if random.bool() {
         Due::Lapsed(lapsed.unwrap_or(BEGIN))
     } else {
@@ -247,7 +250,7 @@ fn forget(random: &mut fastrand::Rng, catalog: &Catalog, zone: ZoneName, service
     let known = catalog
         .state
         .service(&zone, &service)
-        .map(|s| s.lingering.to_vec());
+        .map(|s| s.lingering().to_vec());
     let mut names: Vec<_> = known
         .unwrap_or_default()
         .into_iter()
@@ -326,24 +329,28 @@ fn check_whole(state: &State) {
         assert_eq!(*name, zone.name);
         assert!(!state.retired.contains_key(name));
         let mut instances = 0;
-        for (name, service) in &zone.services {
-            assert_eq!(*name, service.name);
-            assert_ne!(name.as_str(), "ns");
+        let services: Vec<_> = zone.services.iter().collect();
+        assert_eq!(services.len(), zone.services.len());
+        assert!(services.is_sorted_by(|a, b| a.name < b.name));
+        for service in services {
+            let found = zone.services.get(&service.name);
+            assert!(found.is_some_and(|found| Arc::ptr_eq(found, service)));
+            assert_ne!(service.name.as_str(), "ns");
             instances += service.instances.len() as u64;
             assert!(service.instances.is_sorted_by(|a, b| a.id < b.id));
-            assert!(service.lingering.is_sorted_by(|a, b| a.name < b.name));
+            assert!(service.lingering().is_sorted_by(|a, b| a.name < b.name));
             let borne: BTreeSet<KnownName> =
                 service.instances.iter().flat_map(|i| names_borne_by(i)).collect();
-            for lingering in &service.lingering {
+            for lingering in service.lingering() {
                 assert!(!borne.contains(&lingering.name), "{name} {lingering:?}");
             }
             let lingers = service
-                .lingering
+                .lingering()
                 .iter()
                 .any(|lingering| lingering.name == KnownName::Service);
             assert_eq!(
                 lingers,
-                service.instances.is_empty() && service.settings.is_empty()
+                service.instances.is_empty() && service.settings().is_empty()
             );
             for instance in &service.instances {
                 assert!(instance.index <= service.index && service.index <= state.index);
@@ -363,7 +370,7 @@ fn check_whole(state: &State) {
                 continue;
             };
             let top = between.rsplit('.').next().unwrap();
-            let hidden = state.zones[*upper].services.keys().any(|s| s.as_str() == top);
+            let hidden = state.zones[*upper].services.named(top).is_some();
             assert!(
                 !hidden && between != "ns" && !top.starts_with("_tcp"),
                 "{lower} hides {upper}"
@@ -415,9 +422,9 @@ proptest! {
                 continue;
             }
             for (name, zone) in &before.zones {
-                for (label, service) in &zone.services {
-                    let after = catalog.state.service(name, label);
-                    prop_assert!(after.is_ok(), "{} {:?}", label, operation);
+                for service in &zone.services {
+                    let after = catalog.state.service(name, &service.name);
+                    prop_assert!(after.is_ok(), "{} {:?}", service.name, operation);
                     prop_assert!(service.known_names().is_subset(&after.unwrap().known_names()));
                 }
             }

@@ -26,7 +26,7 @@ fn a_registration_creates_its_service_in_one_change() {
     let instance = catalog.instance("web-1.web");
     assert_eq!((instance.created_index, instance.index), (2, 2));
     assert_eq!((instance.created_at, instance.updated_at), (BEGIN, BEGIN));
-    assert_eq!(instance.reported.status, Status::Passing);
+    assert_eq!(instance.reported().status, Status::Passing);
     assert_eq!(catalog.service("web").index, 2);
     assert_eq!(catalog.service("web").created_at, BEGIN);
 }
@@ -57,9 +57,9 @@ fn replacing_sets_the_bodys_fields_and_what_is_left_out_is_default() {
     assert!(!effect.created);
     let instance = catalog.instance("web-1.web");
     assert_eq!(&*instance.addresses, [parse_address("192.0.2.9").unwrap()]);
-    assert!(instance.ports.is_empty() && instance.tags.is_empty() && instance.meta.is_empty());
+    assert!(instance.ports.is_empty() && instance.tags().is_empty() && instance.meta().is_empty());
     assert_eq!((instance.priority, instance.weight, instance.lease), (0, 1, None));
-    assert_eq!(instance.deregister_after, deregister_after_default());
+    assert_eq!(instance.deregister_after(), deregister_after_default());
     assert_eq!((instance.created_at, instance.created_index), (BEGIN, 2));
     assert_eq!((instance.updated_at, instance.index), (catalog.now, 3));
 }
@@ -70,19 +70,19 @@ fn replacing_keeps_the_drain_and_reported_health_unless_a_status_is_given() {
     catalog.register("web-1.web", full());
     catalog.drain("web-1.web");
     catalog.make(report("web-1.web", None, Status::Critical, "db down"));
-    let reported = catalog.instance("web-1.web").reported.clone();
+    let reported = catalog.instance("web-1.web").reported().into_owned();
     catalog.advance(1000);
     catalog.register("web-1.web", full().weight(9));
     let instance = catalog.instance("web-1.web");
-    assert_eq!(instance.reported, reported);
-    assert_eq!(instance.drain.unwrap().since, BEGIN);
+    assert_eq!(*instance.reported(), reported);
+    assert_eq!(instance.drain().unwrap().since, BEGIN);
     catalog.register("web-1.web", full().status(Status::Warning));
     let instance = catalog.instance("web-1.web");
     assert_eq!(
-        (instance.reported.status, instance.reported.since),
+        (instance.reported().status, instance.reported().since),
         (Status::Warning, catalog.now)
     );
-    assert!(instance.drain.is_some(), "only draining: false ends it");
+    assert!(instance.drain().is_some(), "only draining: false ends it");
 }
 
 #[test]
@@ -91,10 +91,8 @@ fn the_verdict_on_a_port_stays_while_the_port_does() {
     catalog.register("web-1.web", full());
     catalog.report_port("web-1.web", "http", Status::Critical);
     let status = |catalog: &Catalog| {
-        catalog
-            .instance("web-1.web")
-            .port(&port("http"))
-            .map(Port::status)
+        let instance = catalog.instance("web-1.web");
+        instance.port(&port("http")).map(|port| instance.status_of(port))
     };
     catalog.register(
         "web-1.web",
@@ -126,8 +124,8 @@ fn since_moves_with_the_status_and_output_without_it() {
         );
         let instance = catalog.instance("web-1.web");
         let verdict = match about {
-            None => instance.reported.clone(),
-            Some(name) => (**instance.port(&port(name)).unwrap().reported.as_ref().unwrap()).clone(),
+            None => instance.reported().into_owned(),
+            Some(name) => instance.reported_of(&port(name)).unwrap().clone(),
         };
         assert_eq!((verdict.since, verdict.output), (since, output("two")));
         assert!(
@@ -146,7 +144,7 @@ fn a_report_on_a_port_that_is_not_there_is_invalid() {
     let wrong = catalog.attempt(report("web-1.web", Some("main"), Status::Passing, ""));
     assert_eq!(fault(wrong), "invalid port");
     assert!(
-        catalog.instance("web-1.web").lapsed.is_some(),
+        catalog.instance("web-1.web").lapsed().is_some(),
         "nor was the lease renewed"
     );
 }
@@ -272,5 +270,5 @@ fn settings_are_replaced_whole() {
         ..Default::default()
     };
     assert!(catalog.set_service("web", other.clone()).changed());
-    assert_eq!(catalog.service("web").settings, other);
+    assert_eq!(*catalog.service("web").settings(), other);
 }

@@ -179,7 +179,7 @@ fn a_lowered_ttl_is_held_by_caches_for_as_long_as_the_old_one() {
     };
     catalog.set_service("web", own(500));
     catalog.advance(1_000).set_service("web", own(1));
-    assert_eq!(catalog.service("web").cached_until, until(500, 3_000));
+    assert_eq!(catalog.service("web").cached_until(), until(500, 3_000));
     // A service that had the zone's TTL takes over what the zone's caches hold.
     catalog.set_service(
         "api",
@@ -189,9 +189,9 @@ fn a_lowered_ttl_is_held_by_caches_for_as_long_as_the_old_one() {
         },
     );
     catalog.set_service("api", own(1));
-    assert_eq!(catalog.service("api").cached_until, until(100, 1_000));
+    assert_eq!(catalog.service("api").cached_until(), until(100, 1_000));
     catalog
         .advance(1_000)
         .set_service("web", ServiceSettings::default());
-    assert_eq!(catalog.service("web").cached_until, until(500, 3_000));
+    assert_eq!(catalog.service("web").cached_until(), until(500, 3_000));
 }

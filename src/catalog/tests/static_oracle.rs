@@ -122,7 +122,7 @@ fn names_of_services(state: &State, zone: &Zone) -> Vec<(String, bool)> {
     };
     let table: Table = oracle::table(&State::default(), &bare);
     let is_host = |name: &str| {
-        state.zones[&zone.name].services.values().any(|service| {
+        state.zones[&zone.name].services.iter().any(|service| {
             let host = |instance: &Instance| format!("{}.{}.{apex}", instance.id, service.name);
             service.instances.iter().any(|instance| host(instance) == name)
         })
@@ -135,7 +135,7 @@ fn names_of_services(state: &State, zone: &Zone) -> Vec<(String, bool)> {
             return false;
         };
         let is_services = labels.len() == 2
-            && zone.services.values().any(|service| {
+            && zone.services.iter().any(|service| {
                 let known = service.known_names();
                 labels[0] == format!("_{}", service.name)
                     && known
@@ -174,7 +174,7 @@ pub(crate) fn hides(state: &State, zone: &Zone, lines: &[Line]) -> bool {
             .any(|(owner, rtype)| owner == name && (own.contains(rtype) || (*is_host && *rtype == TXT)))
     });
     // Where DNS-SD lists instances (RFC 6763 §4.1), for service types of at most 15 octets.
-    let lists = zone.services.values().flat_map(|service| {
+    let lists = zone.services.iter().flat_map(|service| {
         let known: Vec<_> = service.known_names().into_iter().collect();
         known.into_iter().filter_map(|name| match name {
             KnownName::Port(port, protocol) => {

@@ -27,7 +27,6 @@ fn port(name: &str, number: u16, protocol: Protocol) -> Port {
         name: PortName::parse(name).expect("a port"),
         number: NonZeroU16::new(number).expect("a number"),
         protocol,
-        reported: None,
     }
 }
 

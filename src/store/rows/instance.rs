@@ -10,8 +10,8 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{
-    Drain, Instance, InstanceId, Lease, MetaKey, MetaValue, Output, Port, PortName, Protocol, Status, Tag,
-    Verdict,
+    Drain, Few, Instance, InstanceExtras, InstanceId, Lease, MetaKey, MetaValue, Output, Port, PortName,
+    Protocol, Status, Tag, Verdict,
 };
 
 use super::{BodyError, Word, at, delay, ms, unless, wrong};
@@ -26,55 +26,61 @@ const DEREGISTER_AFTER_MS: u32 = 600_000;
 pub(in crate::store) struct InstanceBody {
     /// Text, so that one day a host name can stand here. Read as addresses and held to no further rule: what was
     /// accepted once is never refused at a start.
-    addresses: Vec<IpAddr>,
+    #[serde(serialize_with = "write_few", deserialize_with = "read_few")]
+    pub(super) addresses: Few<IpAddr>,
+    #[serde(
+        default,
+        skip_serializing_if = "is_empty",
+        serialize_with = "write_few",
+        deserialize_with = "read_few"
+    )]
+    pub(super) ports: Few<PortBody>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ports: Vec<PortBody>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    tags: Vec<Word<Tag>>,
+    pub(super) tags: Vec<Word<Tag>>,
     #[serde(
         default,
         skip_serializing_if = "Vec::is_empty",
         serialize_with = "write_meta",
         deserialize_with = "read_meta"
     )]
-    meta: Vec<(MetaKey, MetaValue)>,
+    pub(super) meta: Vec<(MetaKey, MetaValue)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    priority: Option<u16>,
+    pub(super) priority: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    weight: Option<u16>,
+    pub(super) weight: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    lease_ms: Option<u32>,
+    pub(super) lease_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    deregister_after_ms: Option<u32>,
+    pub(super) deregister_after_ms: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    verdicts: Vec<VerdictBody>,
+    pub(super) verdicts: Vec<VerdictBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    drain: Option<DrainBody>,
-    created_at: i64,
+    pub(super) drain: Option<DrainBody>,
+    pub(super) created_at: i64,
     /// Left out if it is `created_at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    updated_at: Option<i64>,
-    index: u64,
+    pub(super) updated_at: Option<i64>,
+    pub(super) index: u64,
     /// Left out if it is `index`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    created_index: Option<u64>,
+    pub(super) created_index: Option<u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PortBody {
-    name: Word<PortName>,
-    number: NonZeroU16,
+pub(super) struct PortBody {
+    pub(super) name: Word<PortName>,
+    pub(super) number: NonZeroU16,
     /// Left out if it is tcp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    protocol: Option<Word<Protocol>>,
+    pub(super) protocol: Option<Word<Protocol>>,
 }
 
 /// A named verdict. `reported` about the instance is left out while it is passing since the registration and says
 /// nothing.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct VerdictBody {
+pub(super) struct VerdictBody {
     of: Of,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     port: Option<Word<PortName>>,
@@ -94,7 +100,7 @@ enum Of {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DrainBody {
+pub(super) struct DrainBody {
     since: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delete_after_ms: Option<u32>,
@@ -109,16 +115,16 @@ impl From<&Instance> for InstanceBody {
             protocol: unless(port.protocol, &Protocol::Tcp).map(Word),
         };
         Self {
-            addresses: instance.addresses.to_vec(),
+            addresses: instance.addresses.clone(),
             ports: instance.ports.iter().map(port).collect(),
-            tags: instance.tags.iter().cloned().map(Word).collect(),
-            meta: instance.meta.to_vec(),
+            tags: instance.tags().iter().cloned().map(Word).collect(),
+            meta: instance.meta().to_vec(),
             priority: unless(instance.priority, &0),
             weight: unless(instance.weight, &WEIGHT),
             lease_ms: instance.lease.map(|lease| ms(lease.duration())),
-            deregister_after_ms: unless(ms(instance.deregister_after.duration()), &DEREGISTER_AFTER_MS),
+            deregister_after_ms: unless(ms(instance.deregister_after().duration()), &DEREGISTER_AFTER_MS),
             verdicts: verdicts(instance),
-            drain: instance.drain.map(|drain| DrainBody {
+            drain: instance.drain().map(|drain| DrainBody {
                 since: drain.since.unix_ms(),
                 delete_after_ms: drain.delete_after.map(|delay| ms(delay.duration())),
             }),
@@ -139,17 +145,15 @@ fn verdicts(instance: &Instance) -> Vec<VerdictBody> {
         since: verdict.since.unix_ms(),
     };
     let mut all = Vec::new();
-    if instance.reported != silent(instance.created_at.unix_ms()) {
-        all.push(reported(None, &instance.reported));
+    let own = instance.reported();
+    if *own != Verdict::silent(instance.created_at) {
+        all.push(reported(None, &own));
     }
     for port in &instance.ports {
-        all.extend(
-            port.reported
-                .as_ref()
-                .map(|verdict| reported(Some(&port.name), verdict)),
-        );
+        let verdict = instance.reported_of(&port.name);
+        all.extend(verdict.map(|verdict| reported(Some(&port.name), verdict)));
     }
-    all.extend(instance.lapsed.map(|since| VerdictBody {
+    all.extend(instance.lapsed().map(|since| VerdictBody {
         of: Of::Lease,
         port: None,
         status: Word(Status::Critical),
@@ -157,15 +161,6 @@ fn verdicts(instance: &Instance) -> Vec<VerdictBody> {
         since: since.unix_ms(),
     }));
     all
-}
-
-/// The verdict that is left out.
-fn silent(created_at: i64) -> Verdict {
-    Verdict {
-        status: Status::Passing,
-        output: None,
-        since: at(created_at),
-    }
 }
 
 impl InstanceBody {
@@ -185,52 +180,66 @@ impl InstanceBody {
             name: port.name.0,
             number: port.number,
             protocol: port.protocol.map_or(Protocol::Tcp, |word| word.0),
-            reported: None,
         };
-        let mut instance = Instance {
-            id,
-            addresses: self.addresses.into(),
-            ports: self.ports.into_iter().map(port).collect(),
+        let created_at = at(self.created_at);
+        let mut extras = InstanceExtras {
             tags: self.tags.into_iter().map(|word| word.0).collect(),
             meta: self.meta.into(),
-            priority: self.priority.unwrap_or(0),
-            weight: self.weight.unwrap_or(WEIGHT),
-            lease: self.lease_ms.map(lease).transpose()?,
-            deregister_after: delay(self.deregister_after_ms.unwrap_or(DEREGISTER_AFTER_MS))?,
-            reported: silent(self.created_at),
-            lapsed: None,
+            deregister_after: Some(delay(self.deregister_after_ms.unwrap_or(DEREGISTER_AFTER_MS))?),
             drain: self.drain.map(drain).transpose()?,
-            created_at: at(self.created_at),
-            updated_at: at(self.updated_at.unwrap_or(self.created_at)),
+            ..InstanceExtras::default()
+        };
+        let ports: Few<Port> = self.ports.map(port);
+        for verdict in self.verdicts {
+            verdict.put_on(&mut extras, &ports)?;
+        }
+        Ok(Instance {
+            id,
+            addresses: self.addresses,
+            ports,
+            created_at,
+            updated_at: self.updated_at.map_or(created_at, at),
             created_index: self.created_index.unwrap_or(self.index),
             index: self.index,
-        };
-        for verdict in self.verdicts {
-            verdict.put_on(&mut instance)?;
-        }
-        Ok(instance)
+            extras: extras.kept(created_at),
+            lease: self.lease_ms.map(lease).transpose()?,
+            priority: self.priority.unwrap_or(0),
+            weight: self.weight.unwrap_or(WEIGHT),
+        })
     }
 }
 
 impl VerdictBody {
-    fn put_on(self, instance: &mut Instance) -> Result<(), BodyError> {
+    fn put_on(self, extras: &mut InstanceExtras, ports: &[Port]) -> Result<(), BodyError> {
         let verdict = Verdict {
             status: self.status.0,
             output: self.output.map(|word| word.0),
             since: at(self.since),
         };
         match (self.of, self.port) {
-            (Of::Reported, None) => instance.reported = verdict,
+            (Of::Reported, None) => extras.reported = Some(verdict),
             (Of::Reported, Some(Word(name))) => {
-                let port = instance.ports.iter_mut().find(|port| port.name == name);
-                let port =
-                    port.ok_or_else(|| wrong(format!("a verdict is about the unknown port {name}")))?;
-                port.reported = Some(Box::new(verdict));
+                if !ports.iter().any(|port| port.name == name) {
+                    return Err(wrong(format!("a verdict is about the unknown port {name}")));
+                }
+                extras.report_of(&name, verdict);
             }
-            (Of::Lease, _) => instance.lapsed = Some(verdict.since),
+            (Of::Lease, _) => extras.lapsed = Some(verdict.since),
         }
         Ok(())
     }
+}
+
+fn is_empty<T>(list: &Few<T>) -> bool {
+    list.is_empty()
+}
+
+fn write_few<T: Serialize, S: Serializer>(list: &Few<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    list[..].serialize(serializer)
+}
+
+fn read_few<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Few<T>, D::Error> {
+    Vec::deserialize(deserializer).map(Few::from)
 }
 
 fn write_meta<S: Serializer>(meta: &[(MetaKey, MetaValue)], serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,6 +5,7 @@
 //! key is refused: it was written by a program that knows more than this one.
 
 mod instance;
+mod plain;
 mod service;
 mod zone;
 
@@ -22,6 +23,7 @@ use crate::catalog::{
 use crate::clock::Timestamp;
 
 pub(super) use instance::InstanceBody;
+pub(super) use plain::plain;
 pub(super) use service::{KnownKey, ServiceBody};
 pub(super) use zone::ZoneBody;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{
-    Instance, KnownName, Lingering, OnEmpty, PortName, Protocol, Service, ServiceName, ServiceSettings,
-    TagLabel, Ttl,
+    Instance, KnownName, Lingering, OnEmpty, PortName, Protocol, Service, ServiceExtras, ServiceName,
+    ServiceSettings, TagLabel, Ttl,
 };
 use crate::clock::Timestamp;
 
@@ -58,20 +58,21 @@ impl ServiceBody {
             ..Self::whole(service)
         };
         let follows = oldest == Some(service.created_at)
-            && service.settings.is_empty()
+            && service.settings().is_empty()
             && body.index.is_none()
             && body.cached_until.is_none();
         (!follows).then_some(body)
     }
 
     fn whole(service: &Service) -> Self {
+        let settings = service.settings();
         Self {
-            ttl: service.settings.ttl.map(Ttl::seconds),
-            on_empty: service.settings.on_empty.map(Word),
-            answer_limit: service.settings.answer_limit,
-            forget_after_ms: service.settings.forget_after.map(|delay| ms(delay.duration())),
+            ttl: settings.ttl.map(Ttl::seconds),
+            on_empty: settings.on_empty.map(Word),
+            answer_limit: settings.answer_limit,
+            forget_after_ms: settings.forget_after.map(|delay| ms(delay.duration())),
             created_at: service.created_at.unix_ms(),
-            cached_until: unless(service.cached_until.unix_ms(), &service.created_at.unix_ms()),
+            cached_until: unless(service.cached_until().unix_ms(), &service.created_at.unix_ms()),
             index: Some(service.index),
             known: Vec::new(),
         }
@@ -88,10 +89,10 @@ impl ServiceBody {
                 since: lingering.since.unix_ms(),
             }
         };
-        let others = other.map_or(&[][..], |other| &other.lingering);
+        let others = other.map_or(&[][..], Service::lingering);
         Self {
             known: service
-                .lingering
+                .lingering()
                 .iter()
                 .filter(|lingering| {
                     // Both are sorted by name.
@@ -122,27 +123,32 @@ impl ServiceBody {
         }
     }
 
-    /// The service called `name` that this is the row's body of; without lingering names.
+    /// The service called `name` that this is the row's body of.
     pub(in crate::store) fn service(
         self,
         name: ServiceName,
         instances: Box<[Arc<Instance>]>,
+        lingering: Box<[Lingering]>,
     ) -> Result<Service, BodyError> {
         let latest = instances.iter().map(|instance| instance.index).max();
         let index = self.index.or(latest);
-        Ok(Service {
-            name,
+        let created_at = at(self.created_at);
+        let extras = ServiceExtras {
             settings: ServiceSettings {
                 ttl: self.ttl.map(ttl).transpose()?,
                 on_empty: self.on_empty.map(|word| word.0),
                 answer_limit: self.answer_limit,
                 forget_after: self.forget_after_ms.map(delay).transpose()?,
             },
+            lingering,
+            cached_until: self.cached_until.map(at),
+        };
+        Ok(Service {
+            name,
             instances,
-            lingering: Box::default(),
-            created_at: at(self.created_at),
+            created_at,
             index: index.ok_or_else(|| wrong("neither it nor an instance has an index"))?,
-            cached_until: at(self.cached_until.unwrap_or(self.created_at)),
+            extras: extras.kept(created_at),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::{Base, OnEmpty, Ttl, Zone, ZoneName, ZoneSettings};
+use crate::catalog::{Base, OnEmpty, Services, Ttl, Zone, ZoneName, ZoneSettings};
 
 use super::{BodyError, Word, at, delay, ms, ttl, unless, wrong};
 
@@ -95,7 +95,7 @@ impl ZoneBody {
             file: self.file.as_deref().map(digest).transpose()?,
             contents: None,
             reverse: None,
-            services: imbl::OrdMap::new(),
+            services: Services::default(),
             created_at: at(self.created_at),
             index: self.index,
             cached_until: at(self.cached_until.unwrap_or(self.created_at)),

@@ -2,6 +2,7 @@
 
 mod damage;
 mod doors;
+mod loading;
 mod round_trip;
 mod trouble;
 
@@ -111,11 +112,14 @@ fn assert_same(found: &State, wanted: &State) {
             (found.cached_until, found.instances),
             (wanted.cached_until, wanted.instances)
         );
-        let names = |zone: &crate::catalog::Zone| zone.services.keys().cloned().collect::<Vec<_>>();
+        let names = |zone: &crate::catalog::Zone| {
+            let services = zone.services.iter();
+            services.map(|service| service.name.clone()).collect::<Vec<_>>()
+        };
         assert_eq!(names(found), names(wanted));
-        for (found, wanted) in found.services.values().zip(wanted.services.values()) {
+        for (found, wanted) in found.services.iter().zip(wanted.services.iter()) {
             assert_eq!(found.instances, wanted.instances);
-            assert_eq!(found.lingering, wanted.lingering);
+            assert_eq!(found.lingering(), wanted.lingering());
             assert_eq!(found, wanted);
         }
     }
@@ -161,7 +165,6 @@ fn port(name: &str, number: u16, protocol: Protocol) -> Port {
         name: PortName::parse(name).expect("a port name"),
         number: NonZeroU16::new(number).expect("a port number"),
         protocol,
-        reported: None,
     }
 }
 

@@ -70,14 +70,14 @@ fn every_field_comes_back() {
     book.make([register(web.clone(), replaced)]).expect("room");
     book.make([Change::Lapse { key: web.clone() }]).expect("room");
     let instance = book.state.instance(&web).expect("it lives").clone();
-    assert!(instance.lapsed.is_some() && instance.drain.is_some());
+    assert!(instance.lapsed().is_some() && instance.drain().is_some());
     let service = book
         .state
         .service(&web.zone, &web.service)
         .expect("it lives")
         .clone();
-    assert_eq!(service.lingering.len(), 2, "a port and a tag");
-    assert_ne!(service.cached_until, service.created_at);
+    assert_eq!(service.lingering().len(), 2, "a port and a tag");
+    assert_ne!(service.cached_until(), service.created_at);
     assert_eq!(book.state.retired.len(), 1);
     let identity = book.identity;
     let state = book.close();
@@ -182,7 +182,7 @@ fn a_zone_deleted_with_its_services_leaves_its_serial_alone() {
             .state
             .service(&zone("svc.internal"), &key("web", "web-1").service)
             .expect("known")
-            .lingering
+            .lingering()
             .is_empty()
     );
     book.make([Change::DeleteZone {

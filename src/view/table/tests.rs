@@ -17,7 +17,7 @@ fn services(count: usize) -> Vec<Laid> {
     }
     let zone = &catalog.state.zones[&zone(ZONE)];
     zone.services
-        .values()
+        .iter()
         .map(|service| Laid::new(service.clone()))
         .collect()
 }

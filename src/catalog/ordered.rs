@@ -13,7 +13,7 @@ use std::sync::Arc;
 const NODE_MAX: usize = 32;
 
 /// Keys in ascending order, each once.
-pub(super) struct Ordered<K>(Option<Arc<Node<K>>>);
+pub(crate) struct Ordered<K>(Option<Arc<Node<K>>>);
 
 /// All leaves are at the same depth, and no node is empty.
 enum Node<K> {
@@ -53,12 +53,12 @@ impl<K: fmt::Debug> fmt::Debug for Ordered<K> {
 }
 
 impl<K> Ordered<K> {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
     /// The key that `order` finds: it says how a key stands to the one looked for.
-    pub(super) fn find(&self, order: impl Fn(&K) -> Ordering) -> Option<&K> {
+    pub(crate) fn find(&self, order: impl Fn(&K) -> Ordering) -> Option<&K> {
         let mut node = self.0.as_deref()?;
         loop {
             match node {
@@ -68,13 +68,43 @@ impl<K> Ordered<K> {
         }
     }
 
+    /// The keys in order.
+    pub(crate) fn iter(&self) -> Iter<'_, K> {
+        self.iter_from(|_| false)
+    }
+
+    /// The keys in order, after those that `is_before` holds of.
+    pub(crate) fn iter_from(&self, is_before: impl Fn(&K) -> bool) -> Iter<'_, K> {
+        let mut iter = Iter {
+            above: Vec::new(),
+            leaf: [].iter(),
+        };
+        let mut below = self.0.as_deref();
+        while let Some(node) = below {
+            below = match node {
+                Node::Leaf(keys) => {
+                    iter.leaf = keys[keys.partition_point(&is_before)..].iter();
+                    None
+                }
+                Node::Branch(children) => {
+                    let start = children.partition_point(|child| is_before(child.least()));
+                    let mut children = children[start.saturating_sub(1)..].iter();
+                    let first = children.next();
+                    iter.above.push(children);
+                    first.map(|child| &**child)
+                }
+            };
+        }
+        iter
+    }
+
     /// Gives each key in order until one breaks.
-    pub(super) fn walk<'k>(&'k self, each: &mut dyn FnMut(&'k K) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub(crate) fn walk<'k>(&'k self, each: &mut dyn FnMut(&'k K) -> ControlFlow<()>) -> ControlFlow<()> {
         self.walk_from(&|_| false, each)
     }
 
     /// Gives each key in order, after those that `is_before` holds of, until one breaks.
-    pub(super) fn walk_from<'k>(
+    pub(crate) fn walk_from<'k>(
         &'k self,
         is_before: &dyn Fn(&K) -> bool,
         each: &mut dyn FnMut(&'k K) -> ControlFlow<()>,
@@ -88,7 +118,7 @@ impl<K> Ordered<K> {
 
 impl<K: Ord + Clone> Ordered<K> {
     /// Of keys that are in order, each once: filled whole, as most of them stay as they are.
-    pub(super) fn from_sorted(keys: Vec<K>) -> Self {
+    pub(crate) fn from_sorted(keys: Vec<K>) -> Self {
         debug_assert!(keys.is_sorted_by(|one, next| one < next));
         let mut level: Vec<Arc<Node<K>>> = gathered(keys).map(Node::Leaf).map(Arc::new).collect();
         while level.len() > 1 {
@@ -97,22 +127,24 @@ impl<K: Ord + Clone> Ordered<K> {
         Self(level.pop())
     }
 
-    /// Puts `key` in its place, and takes away one that is equal.
-    pub(super) fn insert(&mut self, key: K) {
+    /// Puts `key` in its place, and takes away one that is equal; whether there was one.
+    pub(crate) fn insert(&mut self, key: K) -> bool {
+        let mut was_there = false;
         self.0 = Some(match self.0.take() {
             None => Arc::new(Node::Leaf([key].into())),
-            Some(root) => match root.with(key) {
+            Some(root) => match root.with(key, &mut was_there) {
                 (root, None) => root,
                 (one, Some(two)) => Arc::new(Node::Branch([one, two].into())),
             },
         });
+        was_there
     }
 
-    /// Takes away the key that `order` finds.
-    pub(super) fn remove(&mut self, order: impl Fn(&K) -> Ordering) {
-        let Some(root) = &self.0 else { return };
+    /// Takes away the key that `order` finds; whether there was one.
+    pub(crate) fn remove(&mut self, order: impl Fn(&K) -> Ordering) -> bool {
+        let Some(root) = &self.0 else { return false };
         match root.without(&order) {
-            Left::Same => {}
+            Left::Same => return false,
             Left::Nothing => self.0 = None,
             Left::Less(mut root) => {
                 while let Node::Branch(children) = &*root
@@ -121,6 +153,47 @@ impl<K: Ord + Clone> Ordered<K> {
                     root = only.clone();
                 }
                 self.0 = Some(root);
+            }
+        }
+        true
+    }
+}
+
+/// Walks the keys in order from outside; it allocates, once.
+#[derive(Clone)]
+pub(crate) struct Iter<'k, K> {
+    /// What is left of each node on the path, the root's first.
+    above: Vec<std::slice::Iter<'k, Arc<Node<K>>>>,
+    leaf: std::slice::Iter<'k, K>,
+}
+
+impl<'k, K> Iterator for Iter<'k, K> {
+    type Item = &'k K;
+
+    fn next(&mut self) -> Option<&'k K> {
+        loop {
+            if let Some(key) = self.leaf.next() {
+                return Some(key);
+            }
+            let mut node = loop {
+                match self.above.last_mut()?.next() {
+                    Some(child) => break child,
+                    None => drop(self.above.pop()),
+                }
+            };
+            loop {
+                match &**node {
+                    Node::Leaf(keys) => {
+                        self.leaf = keys.iter();
+                        break;
+                    }
+                    Node::Branch(children) => {
+                        let mut children = children.iter();
+                        let Some(first) = children.next() else { break };
+                        self.above.push(children);
+                        node = first;
+                    }
+                }
             }
         }
     }
@@ -137,8 +210,8 @@ fn gathered<T>(items: Vec<T>) -> impl Iterator<Item = Box<[T]>> {
 
 /// The child that has the key that `order` looks for, if one has.
 fn child<K>(children: &[Arc<Node<K>>], order: impl Fn(&K) -> Ordering) -> usize {
-    let after = children.partition_point(|child| order(child.least()).is_le());
-    after.saturating_sub(1)
+    // What is before them all belongs to the first, so that one need not be looked at.
+    children[1..].partition_point(|child| order(child.least()).is_le())
 }
 
 /// One node of `items`, or two if they are too many.
@@ -181,12 +254,15 @@ impl<K> Node<K> {
 }
 
 impl<K: Ord + Clone> Node<K> {
-    fn with(&self, key: K) -> (Arc<Self>, Option<Arc<Self>>) {
+    fn with(&self, key: K, was_there: &mut bool) -> (Arc<Self>, Option<Arc<Self>>) {
         match self {
             Self::Leaf(keys) => {
                 let mut keys = keys.to_vec();
                 match keys.binary_search(&key) {
-                    Ok(at) => keys[at] = key,
+                    Ok(at) => {
+                        *was_there = true;
+                        keys[at] = key;
+                    }
                     Err(at) => keys.insert(at, key),
                 }
                 split(keys, Self::Leaf)
@@ -194,7 +270,7 @@ impl<K: Ord + Clone> Node<K> {
             Self::Branch(children) => {
                 let at = child(children, |other| other.cmp(&key));
                 let mut children = children.to_vec();
-                let (one, two) = children[at].with(key);
+                let (one, two) = children[at].with(key, was_there);
                 children[at] = one;
                 if let Some(two) = two {
                     children.insert(at + 1, two);
@@ -268,82 +344,4 @@ fn join_neighbours<K: Ord + Clone>(children: &mut Vec<Arc<Node<K>>>, at: usize) 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn keys(set: &Ordered<u16>) -> Vec<u16> {
-        let mut keys = Vec::new();
-        let _ = set.walk(&mut |key| {
-            keys.push(*key);
-            ControlFlow::Continue(())
-        });
-        keys
-    }
-
-    /// Depth and nodes; what holds of every node.
-    fn check(node: &Node<u16>, is_root: bool) -> (usize, usize) {
-        match node {
-            Node::Leaf(keys) => {
-                assert!(!keys.is_empty() && keys.len() <= NODE_MAX);
-                (1, 1)
-            }
-            Node::Branch(children) => {
-                assert!(children.len() > usize::from(is_root) && children.len() <= NODE_MAX);
-                let below: Vec<_> = children.iter().map(|child| check(child, false)).collect();
-                assert!(below.iter().all(|(depth, _)| *depth == below[0].0));
-                (
-                    below[0].0 + 1,
-                    1 + below.iter().map(|(_, nodes)| nodes).sum::<usize>(),
-                )
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn it_holds_what_a_set_of_the_standard_library_holds(
-            first in prop::collection::btree_set(0..4000_u16, 0..2500),
-            changes in prop::collection::vec((any::<bool>(), 0..4000_u16), 0..2500),
-            drained in any::<bool>(),
-        ) {
-            let mut set = Ordered::from_sorted(first.iter().copied().collect());
-            let mut model: BTreeSet<u16> = first.clone();
-            let (before, held) = (set.clone(), model.clone());
-            let mut changes = changes;
-            if drained {
-                changes.extend(model.iter().step_by(2).map(|key| (false, *key)).collect::<Vec<_>>());
-            }
-            for (adds, key) in changes {
-                if adds {
-                    set.insert(key);
-                    model.insert(key);
-                } else {
-                    set.remove(|other| other.cmp(&key));
-                    model.remove(&key);
-                }
-            }
-            prop_assert_eq!(keys(&set), model.iter().copied().collect::<Vec<_>>());
-            prop_assert_eq!(keys(&before), held.into_iter().collect::<Vec<_>>(), "an older one stays as it was");
-            prop_assert_eq!(set.is_empty(), model.is_empty());
-            if let Some(root) = &set.0 {
-                let (depth, nodes) = check(root, true);
-                prop_assert!(depth <= 5 && nodes <= 8 + model.len() / 2, "{} {}", depth, nodes);
-            }
-            for key in (0..4000).step_by(37) {
-                prop_assert_eq!(set.find(|other| other.cmp(&key)), model.get(&key));
-                let mut next = None;
-                let _ = set.walk_from(&|other| *other < key, &mut |other| {
-                    next = Some(*other);
-                    ControlFlow::Break(())
-                });
-                prop_assert_eq!(next, model.range(key..).next().copied());
-            }
-        }
-    }
-}
+mod tests;
