@@ -4,12 +4,14 @@
 //! It is read from the instances, or, where a few of many changed, from the words of the view before and from the
 //! instances that changed (`redraft.rs`): to read 4,096 instances costs more than all the rest.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 
 use crate::catalog::{Instance, KnownName, Protocol, Service, TagLabel};
 
+use super::lists::Port;
 use super::packed::{MEMBER_WORDS, Member, PORT_WORDS, PortView};
 use super::service::ring;
 
@@ -31,6 +33,20 @@ pub(super) struct Draft {
     pub(super) text: Vec<u8>,
     /// Whether two members have an address of that family in common, where it is known.
     pub(super) shared: [Option<bool>; 2],
+    /// For whoever lays it out: the block's words, the lists', members and ports unpacked.
+    pub(super) block: Vec<u32>,
+    pub(super) lists: Vec<u32>,
+    pub(super) unpacked: Vec<Member>,
+    pub(super) unpacked_ports: Vec<Port>,
+}
+
+/// Octets of a block whose draft a thread keeps for the next service it lays out: smaller ones cost the allocator little.
+const KEPT_OCTETS: std::ops::RangeInclusive<usize> = 1 << 15..=4 << 20;
+
+thread_local! {
+    /// The room of the last draft. Given back to the system and taken again, its pages cost more than what is written
+    /// into them: a change of a service of 4,096 instances took 360 µs instead of 110 µs.
+    static USED: RefCell<Draft> = RefCell::default();
 }
 
 /// A name of ports.
@@ -98,13 +114,41 @@ impl<K: Clone + Eq + Hash> Numbered<K> {
 }
 
 impl Draft {
+    /// An empty one, with the room of the last.
+    pub(super) fn fresh() -> Self {
+        let mut draft = USED.take();
+        draft.members.clear();
+        draft.v4.clear();
+        draft.v6.clear();
+        draft.ports.clear();
+        draft.ids.clear();
+        draft.sorted.clear();
+        draft.names.clear();
+        draft.tags.clear();
+        draft.text.clear();
+        draft.shared = [None; 2];
+        draft.block.clear();
+        draft.lists.clear();
+        draft.unpacked.clear();
+        draft.unpacked_ports.clear();
+        draft
+    }
+
+    /// Keeps its room for the next one on this thread.
+    pub(super) fn put_away(self) {
+        // The block is as large as all that it was made from.
+        if KEPT_OCTETS.contains(&(self.block.capacity() * size_of::<u32>())) {
+            USED.set(self);
+        }
+    }
+
     /// Reads `service` whole.
     pub(super) fn of(service: &Service) -> Self {
-        let mut draft = Self::default();
+        let mut draft = Self::fresh();
         let mut names: Numbered<(&str, Protocol)> = Numbered::new();
         let mut tags: Numbered<TagLabel> = Numbered::new();
         let mut bearers: Vec<Vec<u32>> = Vec::new();
-        draft.sorted = vec![0; service.instances.len()];
+        draft.sorted.resize(service.instances.len(), 0);
         draft.members.reserve_exact(service.instances.len());
         for (number, at) in order(service).into_iter().enumerate() {
             draft.sorted[at] = number as u32;

@@ -8,7 +8,7 @@ use crate::catalog::{Protocol, Service};
 
 use super::draft::Draft;
 use super::list::{Numbers, Services};
-use super::lists::Lists;
+use super::lists::{Lists, Room};
 use super::packed::{NameRow, TagRow, push_octets};
 use super::service::{Head, LIMITED, Laid, NO_TTL, SHARED, Sections, ServiceView};
 use super::types::Browsed;
@@ -30,9 +30,11 @@ impl Laid {
     }
 }
 
-fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
+fn lay_out(service: Arc<Service>, mut draft: Draft) -> Laid {
     let count = draft.members.len() as u32;
-    let mut lists = Lists::of(&draft);
+    let room = Room::of(&mut draft);
+    let mut all = std::mem::take(&mut draft.block);
+    let mut lists = Lists::of(&draft, room);
     let everyone = Numbers::From(0, count);
     let own = lists.selection(everyone);
     let known = Protocol::ALL.map(|protocol| draft.names.iter().any(|name| name.protocol == protocol));
@@ -76,11 +78,8 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
             }
         })
         .collect();
-    let Lists {
-        words: list_words,
-        first,
-        ..
-    } = lists;
+    let Lists { room, first, .. } = lists;
+    let list_words = &room.lists;
     for (family, _) in first.iter().enumerate().filter(|(_, first)| first.is_some()) {
         flags |= SHARED << family;
     }
@@ -88,7 +87,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
         flags |= LIMITED;
     }
     let label = service.name.as_str().as_bytes();
-    let mut all: Vec<u32> = Vec::with_capacity(
+    all.reserve(
         label.len() / 4
             + 1
             + draft.v4.len()
@@ -136,7 +135,7 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
     sections.text = here(&all);
     push_octets(&mut all, &draft.text);
     sections.lists = here(&all);
-    all.extend_from_slice(&list_words);
+    all.extend_from_slice(list_words);
     let mut head = Head {
         own,
         sections,
@@ -153,5 +152,9 @@ fn lay_out(service: Arc<Service>, draft: Draft) -> Laid {
         head: &head,
         words: &all,
     });
-    Laid(ThinArc::from_header_and_slice(head, &all))
+    let laid = Laid(ThinArc::from_header_and_slice(head, &all));
+    draft.block = all;
+    room.back_to(&mut draft);
+    draft.put_away();
+    laid
 }

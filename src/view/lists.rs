@@ -11,18 +11,40 @@ use super::packed::{Member, PortView};
 const MANY: u32 = u32::MAX;
 
 /// A port, unpacked.
-struct Port {
+#[derive(Debug)]
+pub(super) struct Port {
     view: PortView,
     protocol: Protocol,
     is_main: bool,
 }
 
+/// Members and ports unpacked, and the lists' words: taken out of the draft, to which they go back.
+pub(super) struct Room {
+    members: Vec<Member>,
+    ports: Vec<Port>,
+    pub(super) lists: Vec<u32>,
+}
+
+impl Room {
+    pub(super) fn of(draft: &mut Draft) -> Self {
+        Self {
+            members: std::mem::take(&mut draft.unpacked),
+            ports: std::mem::take(&mut draft.unpacked_ports),
+            lists: std::mem::take(&mut draft.lists),
+        }
+    }
+
+    pub(super) fn back_to(self, draft: &mut Draft) {
+        draft.unpacked = self.members;
+        draft.unpacked_ports = self.ports;
+        draft.lists = self.lists;
+    }
+}
+
 /// The lists under way.
 pub(super) struct Lists<'a> {
     draft: &'a Draft,
-    members: Vec<Member>,
-    ports: Vec<Port>,
-    pub(super) words: Vec<u32>,
+    pub(super) room: Room,
     interned: Vec<(usize, usize)>,
     /// For each address of a family that members share some of, the first number of the same address.
     pub(super) first: [Option<Vec<u32>>; 2],
@@ -33,12 +55,12 @@ pub(super) struct Lists<'a> {
     one_each: [bool; 2],
     /// The only port that a member has in the SRV RRset of a selection, if it has one, or [`MANY`].
     own_port: Vec<u32>,
-    /// Room for what is gathered.
-    room: Vec<u32>,
+    /// What is being gathered.
+    gathered: Vec<u32>,
 }
 
 impl<'a> Lists<'a> {
-    pub(super) fn of(draft: &'a Draft) -> Self {
+    pub(super) fn of(draft: &'a Draft, mut room: Room) -> Self {
         let first = [
             first_of_each(&draft.v4, draft.shared[0]),
             first_of_each(&draft.v6, draft.shared[1]),
@@ -58,9 +80,10 @@ impl<'a> Lists<'a> {
                 is_main: is_main[view.name as usize],
             }
         });
-        let ports = ports.collect();
+        room.ports.extend(ports);
         let members = (0..draft.members.len() as u32).map(|number| draft.member(number));
-        let members: Vec<Member> = members.collect();
+        room.members.extend(members);
+        let members = &room.members;
         let has_one_each = |family: usize, end: fn(&Member) -> u32| {
             first[family].is_none()
                 && members
@@ -76,15 +99,13 @@ impl<'a> Lists<'a> {
         let mut lists = Self {
             draft,
             everyone_is_answerable: members.iter().all(|member| member.answerable),
-            members,
-            ports,
-            words: Vec::new(),
+            room,
             interned: Vec::new(),
             first,
             everyone_is_alike: draft.members.iter().all(|words| Some(words[0]) == rank),
             one_each,
             own_port: Vec::new(),
-            room: Vec::new(),
+            gathered: Vec::new(),
         };
         if !draft.tags.is_empty() {
             let mut ports = Vec::new();
@@ -103,11 +124,11 @@ impl<'a> Lists<'a> {
 
     /// Whether each member has a port, so that asking for the only protocol is asking for all.
     pub(super) fn all_have_ports(&self) -> bool {
-        self.members.iter().all(|member| !member.ports.is_empty())
+        self.room.members.iter().all(|member| !member.ports.is_empty())
     }
 
     fn member(&self, number: u32) -> &Member {
-        &self.members[number as usize]
+        &self.room.members[number as usize]
     }
 
     /// A list that is kept once, or that is no list because its numbers follow each other.
@@ -126,12 +147,12 @@ impl<'a> Lists<'a> {
         const LOOK_BACK: usize = 8;
         let known = self.interned.iter().rev().take(LOOK_BACK);
         for (start, len) in known {
-            if self.words[*start..*start + *len].starts_with(numbers) {
+            if self.room.lists[*start..*start + *len].starts_with(numbers) {
                 return *start;
             }
         }
-        let start = self.words.len();
-        self.words.extend_from_slice(numbers);
+        let start = self.room.lists.len();
+        self.room.lists.extend_from_slice(numbers);
         self.interned.push((start, numbers.len()));
         start
     }
@@ -179,7 +200,8 @@ impl<'a> Lists<'a> {
 
     /// What stands behind `_tcp`, whatever the ports are called.
     pub(super) fn services_of(&mut self, bearers: Numbers<'_>, protocol: Protocol) -> Services {
-        let ports_of = |member: &Member| &self.ports[member.ports.start as usize..member.ports.end as usize];
+        let ports_of =
+            |member: &Member| &self.room.ports[member.ports.start as usize..member.ports.end as usize];
         let has = |member: &Member| ports_of(member).iter().any(|port| port.protocol == protocol);
         let (standing, members) = self.standing(bearers, has);
         self.entries(standing, Numbers::Of(&members), Some(protocol))
@@ -188,7 +210,7 @@ impl<'a> Lists<'a> {
     /// The ports of `members` that their SRV RRset shows, as `catalog::selection::Of::ports` says: `main` alone where
     /// there is one, even if it is not answered.
     fn entries(&mut self, standing: Standing, members: Numbers<'_>, of: Option<Protocol>) -> Services {
-        let mut entries = std::mem::take(&mut self.room);
+        let mut entries = std::mem::take(&mut self.gathered);
         entries.clear();
         let is_own = standing == Standing::Answerable && of.is_none() && !self.own_port.is_empty();
         for member in members.iter() {
@@ -198,7 +220,7 @@ impl<'a> Lists<'a> {
             }
         }
         let row = self.row(&entries);
-        self.room = entries;
+        self.gathered = entries;
         Services::new(standing, row)
     }
 
@@ -206,7 +228,7 @@ impl<'a> Lists<'a> {
     #[inline]
     fn push_ports(&self, standing: Standing, member: u32, of: Option<Protocol>, entries: &mut Vec<u32>) {
         let first = self.member(member).ports.start;
-        let ports = &self.ports[first as usize..self.member(member).ports.end as usize];
+        let ports = &self.room.ports[first as usize..self.member(member).ports.end as usize];
         let wanted = |port: &Port| of.is_none_or(|of| port.protocol == of);
         let shows = |port: &Port| wanted(port) && (standing == Standing::FailOpen || port.view.answered);
         if let [only] = ports {
@@ -222,7 +244,7 @@ impl<'a> Lists<'a> {
                 continue;
             }
             // Two names of one number are one record.
-            let is_new = |entry: &u32| self.ports[*entry as usize].view.number != port.view.number;
+            let is_new = |entry: &u32| self.room.ports[*entry as usize].view.number != port.view.number;
             if entries[before..].iter().all(is_new) {
                 entries.push(at);
             }
@@ -233,8 +255,8 @@ impl<'a> Lists<'a> {
     pub(super) fn names(&mut self) -> Vec<Services> {
         let names = self.draft.names.len();
         let mut counts = vec![[0_u32; 2]; names];
-        let ports = || self.ports.iter().map(|port| &port.view).zip(0_u32..);
-        let stays = |port: &PortView| self.members[usize::from(port.member)].stays;
+        let ports = || self.room.ports.iter().map(|port| &port.view).zip(0_u32..);
+        let stays = |port: &PortView| self.room.members[usize::from(port.member)].stays;
         for (port, _) in ports() {
             let count = &mut counts[port.name as usize];
             count[0] += u32::from(port.answered);
@@ -281,7 +303,7 @@ impl<'a> Lists<'a> {
     /// The addresses of one family of those of `members` that are of the lowest tier that has any.
     fn addresses(&mut self, members: Numbers<'_>, family: usize) -> Addresses {
         if self.one_each[family] && self.everyone_is_alike {
-            let mut list = std::mem::take(&mut self.room);
+            let mut list = std::mem::take(&mut self.gathered);
             list.clear();
             list.extend(members.iter());
             let addresses = match list[..] {
@@ -292,7 +314,7 @@ impl<'a> Lists<'a> {
                     Addresses::listed(self.intern(&list), members.len(), false, false)
                 }
             };
-            self.room = list;
+            self.gathered = list;
             return addresses;
         }
         // The places of a member's addresses.

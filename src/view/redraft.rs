@@ -89,7 +89,7 @@ impl Draft {
         joins.sort_unstable();
 
         let names = Names::after(before, service, &gone, &joins);
-        let mut draft = Self::default();
+        let mut draft = Self::fresh();
         draft.reserve(before);
         let mut numbers = vec![GONE; count];
         let mut leaving = gone.iter().copied().peekable();
