@@ -50,7 +50,7 @@ fn registration(number: u32, shape: Shape) -> Registration {
                 ports: [port("grpc", 9090), port("main", 8080)].into(),
                 tags: [
                     tag("all"),
-                    tag(if number % 2 == 0 { "even" } else { "odd" }),
+                    tag(if number.is_multiple_of(2) { "even" } else { "odd" }),
                     tag(&format!("rack-{}", number % 40)),
                 ]
                 .into(),

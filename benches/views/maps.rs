@@ -389,7 +389,7 @@ pub(crate) fn compare(sizes: &[usize]) {
             let state = support::catalog(count);
             let zone = state.zones.values().next().expect("a zone");
             zone.services
-                .values()
+                .iter()
                 .map(|service| Laid::new(service.clone()))
                 .collect()
         };

@@ -13,7 +13,7 @@ use super::name::Folded;
 use super::order::Scratch;
 use super::records::{self, Context, Family, Verdict};
 use super::reply::{NXDOMAIN, Pointer, Reply, Section, YXDOMAIN, types};
-use super::{Asked, discovery, hosts, reverse, statics};
+use super::{Asked, discovery, hosts, reverse, services, statics};
 
 /// Aliases of one answer that are followed.
 pub(super) const ALIASES_MAX: usize = 8;
@@ -157,7 +157,7 @@ fn name(here: &Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply
         }
         Found::PortOfTag(service, bearers, port) => {
             let is_srv = matches!(qtype, types::SRV | types::ANY);
-            records::port_of_tag(context(service), bearers, port, is_srv, reply, scratch)
+            services::port_of_tag(context(service), bearers, port, is_srv, reply, scratch)
         }
         Found::Type(protocol, own) => discovery::at_type(*here, protocol, own, asked, scratch, reply),
         Found::Instance(service, member, ports) => {
@@ -206,7 +206,7 @@ fn name(here: &Here<'_>, asked: &Asked, scratch: &mut Scratch, reply: &mut Reply
 
 fn srv(context: Context<'_>, services: Services, reply: &mut Reply<'_>, scratch: &mut Scratch) {
     let entries = context.service.numbers(services.row());
-    records::services(context, entries, reply, scratch);
+    services::services(context, entries, reply, scratch);
 }
 
 /// One type of a selection; of ANY one RRset that it has (RFC 8482 §4.1).

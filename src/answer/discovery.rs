@@ -15,7 +15,7 @@ use super::gate::NAME_OCTETS_MAX;
 use super::order::Scratch;
 use super::records::{self, Context, Verdict};
 use super::reply::{Pointer, Reply, Section, types};
-use super::{hosts, statics};
+use super::{hosts, services, statics};
 
 /// At most so many instances of an answer bring additional records.
 const TARGETS_MAX: usize = 32;
@@ -53,7 +53,7 @@ pub(super) fn at_type(
                 asked,
                 owner: here.owner,
             };
-            records::services(context, service.numbers(services.row()), reply, scratch);
+            services::services(context, service.numbers(services.row()), reply, scratch);
         }
     }
     let is_answered = reply.count(Section::Answer) > before || reply.is_truncated();

@@ -5,8 +5,9 @@ use crate::catalog::limits::PORTS_MAX;
 use crate::view::{Numbers, PortView, TypePorts};
 
 use super::order::Scratch;
-use super::records::{Context, Family, SRV_FIXED_OCTETS, additional, service_record, services};
+use super::records::{Context, Family, additional};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
+use super::services::{SRV_FIXED_OCTETS, service_record, services};
 
 /// Answers SRV of a host name: its answered ports, whatever its selections do.
 pub(super) fn host_services(

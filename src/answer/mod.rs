@@ -18,6 +18,7 @@ mod order;
 mod records;
 mod reply;
 mod reverse;
+mod services;
 mod statics;
 pub mod stream;
 

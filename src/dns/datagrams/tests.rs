@@ -262,6 +262,9 @@ fn without_linux_queries_are_answered_one_by_one() {
         assert_eq!(batch.receive(&socket, wait).unwrap(), 1);
         let exchange = batch.exchange(0).unwrap();
         assert!(!exchange.truncated);
+        let query = exchange.query.to_vec();
+        assert!(batch.queries().eq([&query[..]]));
+        let exchange = batch.exchange(0).unwrap();
         let octets = reply_to(exchange.query, exchange.reply);
         batch.reply(0, octets);
         batch.send(&socket, |n, error| panic!("reply {n}: {error}"));

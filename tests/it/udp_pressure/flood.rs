@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::support::dns::{Message, Query};
 
 /// After this a flood is over, whatever the test does.
-const FLOOD_MAX: Duration = Duration::from_secs(25);
+const FLOOD_MAX: Duration = Duration::from_secs(60);
 /// The same in questions.
 const QUESTIONS_MAX: u64 = 50_000_000;
 /// Questions that one who listens has outstanding.
@@ -111,10 +111,26 @@ impl Flood {
     /// Waits until so many more questions were asked.
     #[track_caller]
     pub(super) fn goes_on_for(&self, questions: u64) {
-        let (before, since) = (self.asked(), Instant::now());
-        while self.asked() < before + questions {
+        self.wait(|| self.asked(), questions);
+    }
+
+    /// Waits until so many more answers were heard.
+    #[track_caller]
+    pub(super) fn hears(&self, answers: u64) {
+        self.wait(|| self.heard(), answers);
+    }
+
+    #[track_caller]
+    fn wait(&self, count: impl Fn() -> u64, more: u64) {
+        let (before, since) = (count(), Instant::now());
+        while count() < before + more {
             let is_stuck = since.elapsed() > FLOOD_MAX || self.threads.iter().any(JoinHandle::is_finished);
-            assert!(!is_stuck, "the flood dried up after {} questions", self.asked());
+            assert!(
+                !is_stuck,
+                "the flood dried up: {} asked, {} heard",
+                self.asked(),
+                self.heard()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
     }
