@@ -18,7 +18,7 @@ const EXPONENTIAL_MAX: f64 = 64.0;
 const RECORDS_MAX: usize = 4096;
 
 /// Entries of one member in one list: its ports, or its addresses.
-const ENTRIES_PER_MEMBER_MAX: usize = if PORTS_MAX > ADDRESSES_MAX {
+pub(super) const ENTRIES_PER_MEMBER_MAX: usize = if PORTS_MAX > ADDRESSES_MAX {
     PORTS_MAX
 } else {
     ADDRESSES_MAX
@@ -109,6 +109,19 @@ pub(super) trait Choice {
     fn repeating(&self) -> Option<usize>;
     /// The service, for places on the ring.
     fn service(&self) -> ServiceView<'_>;
+
+    /// The member that the entry at a place is of, and where its entries end. `before` is the member of the entries
+    /// that end there, if it is known: who asks for all of them one after the other need not search for each.
+    fn run(&self, at: usize, end: usize, before: Option<u32>) -> (u32, usize) {
+        let _ = before;
+        (self.member(at), member_end(self, at, end))
+    }
+
+    /// The weight of an entry whose member is known.
+    fn weight_in(&self, at: usize, member: u32) -> u32 {
+        let _ = member;
+        self.weight(at)
+    }
 }
 
 /// Bounds of one answer.
@@ -168,7 +181,7 @@ fn tier_end(choice: &impl Choice, start: usize) -> usize {
 }
 
 /// The first place of `low..high` of which `is_before` no longer holds; `high` if it holds of all.
-fn partition(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool) -> usize {
+pub(super) fn partition(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool) -> usize {
     while low < high {
         let middle = low + (high - low) / 2;
         if is_before(middle) {
@@ -240,16 +253,17 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
         // Exponential keys: the smallest is drawn first with probability proportional to weight, the next of the
         // others likewise (Efraimidis and Spirakis 2006). Weight 0 comes after every other.
         scratch.drawn.clear();
-        let mut at = start;
+        let (mut at, mut before) = (start, None);
         while at < end {
+            let (member, after) = choice.run(at, end, before);
             let exponential = -(1.0 - scratch.random.f64()).ln();
-            let key = match choice.weight(at) {
+            let key = match choice.weight_in(at, member) {
                 // A sum that kept no digit of the exponential would draw the same for ever.
                 0 => EXPONENTIAL_MAX + exponential,
                 weight => exponential / f64::from(weight),
             };
             scratch.drawn.push((key, at as u32));
-            at = member_end(choice, at, end);
+            (at, before) = (after, Some(member));
         }
         let take = left.min(scratch.drawn.len());
         if take < scratch.drawn.len() {
@@ -264,7 +278,7 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
         let mut of_first = 0;
         for (_, first) in &scratch.drawn {
             let first = *first as usize;
-            for at in first..member_end(choice, first, end) {
+            for at in first..choice.run(first, end, None).1 {
                 if choice.repeating().is_some() && !first_time(&mut scratch.seen, choice.entry(at)) {
                     continue;
                 }
@@ -290,7 +304,7 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
 }
 
 /// The end of the entries of the member whose first is at `at`. Most have one; others have 64 and are 4,096.
-fn member_end(choice: &impl Choice, at: usize, end: usize) -> usize {
+fn member_end(choice: &(impl Choice + ?Sized), at: usize, end: usize) -> usize {
     let member = choice.member(at);
     if at + 1 >= end || choice.member(at + 1) != member {
         return at + 1;

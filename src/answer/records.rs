@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::catalog::OnEmpty;
 use crate::view::{AddressList, Addresses, Selection, ServiceView, Standing, Weights, ZoneView};
 
-use super::order::{Bounds, Choice, Scratch, arrange};
+use super::order::{Bounds, Choice, ENTRIES_PER_MEMBER_MAX, Scratch, arrange, partition};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
 use super::{Asked, Transport};
 
@@ -178,6 +178,34 @@ impl Choice for AddressChoice<'_> {
 
     fn service(&self) -> ServiceView<'_> {
         self.service
+    }
+
+    fn run(&self, at: usize, end: usize, before: Option<u32>) -> (u32, usize) {
+        let entry = self.entry(at);
+        if let Some(members) = self.list.members {
+            let member = members[at];
+            let near = end.min(at + ENTRIES_PER_MEMBER_MAX);
+            return (member, partition(at + 1, near, |at| members[at] == member));
+        }
+        // Numbers ascend with the members, so the next one that has an address is its holder, or one after that.
+        let mut member = match before {
+            Some(before) => before + 1,
+            None => self.service.holder(self.family as usize, entry) as u32,
+        };
+        let mut last = self.family.of_member(self.service, member as usize).end;
+        while last <= entry {
+            member += 1;
+            last = self.family.of_member(self.service, member as usize).end;
+        }
+        let near = end.min(at + ENTRIES_PER_MEMBER_MAX);
+        (member, partition(at + 1, near, |at| self.entry(at) < last))
+    }
+
+    fn weight_in(&self, at: usize, member: u32) -> u32 {
+        match self.list.weights {
+            Weights::OfMembers => u32::from(self.service.rank(member as usize).1),
+            _ => self.weight(at),
+        }
     }
 }
 
