@@ -73,6 +73,8 @@ mod restart;
 mod reverse;
 #[path = "it/serve_leases.rs"]
 mod serve_leases;
+#[path = "it/start.rs"]
+mod start;
 #[path = "it/tcp_pressure.rs"]
 mod tcp_pressure;
 #[path = "it/trouble.rs"]

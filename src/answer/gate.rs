@@ -42,6 +42,8 @@ pub mod rcode {
 
 /// Extended DNS errors (RFC 8914 §4) that a refusal may carry.
 pub mod ede {
+    /// The catalog is still being read: ask again, or ask another server (RFC 8914 §4.15).
+    pub const NOT_READY: u16 = 14;
     /// Asked of something that only some may have.
     pub const PROHIBITED: u16 = 18;
     /// The name lies outside the zones served here.
@@ -55,6 +57,7 @@ pub mod ede {
     /// What a person reads beside the code (RFC 8914 §2).
     pub const fn text(code: u16) -> &'static str {
         match code {
+            NOT_READY => "the catalog is still being read",
             PROHIBITED => "transfers are not allowed",
             NOT_AUTHORITATIVE => "not in a zone of this server",
             NOT_SUPPORTED => "no such operation, class or type",

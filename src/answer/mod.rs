@@ -97,11 +97,13 @@ pub fn answer(
         return Outcome::Drop;
     };
     let Some(zone) = find::zone(snapshot, &name, question.qtype) else {
-        return refuse(
-            Refusal::new(&question, rcode::REFUSED, Some(ede::NOT_AUTHORITATIVE)),
-            scratch,
-            out,
-        );
+        // Asked here alone: an answer from a zone that is found does not pay for it.
+        let (rcode, ede) = if snapshot.is_ready() {
+            (rcode::REFUSED, ede::NOT_AUTHORITATIVE)
+        } else {
+            (rcode::SERVFAIL, ede::NOT_READY)
+        };
+        return refuse(Refusal::new(&question, rcode, Some(ede)), scratch, out);
     };
     match Reply::new(&question, out, size(&question, asked)) {
         Some(mut reply) => {

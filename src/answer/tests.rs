@@ -14,6 +14,7 @@ mod limit;
 mod on_empty;
 mod order;
 mod random;
+mod ready;
 mod reverse;
 mod statics;
 mod statics_aliases;

@@ -1,7 +1,8 @@
 //! Wiring: what is started in which order, and stopped in which.
 //!
-//! Start: tokens, store, view, deadlines, writer (which opens the zones), DNS, HTTP, expiry; then the start-up lines.
-//! DNS answers before HTTP listens, so whoever can register can also be found. Stop: HTTP first, so that nothing new
+//! Start: tokens, zone files, the lock on the data directory, DNS, which says that it is not ready; store, view,
+//! deadlines, writer (which opens the zones); then DNS answers; HTTP, expiry, the start-up lines. DNS answers before
+//! HTTP listens, so whoever can register can also be found. Stop: HTTP first, so that nothing new
 //! is asked; then what was asked is written; DNS last, since others may still be asking.
 
 mod descriptors;
@@ -22,9 +23,10 @@ use crate::clock::{Alarm, Clock};
 use crate::config::{Config, HostName};
 use crate::lease::Deadlines;
 use crate::metrics::Metrics;
-use crate::store::{self, OpenError, Store};
+use crate::store::{self, Locked, OpenError, Store};
 use crate::view::{Current, Snapshot};
 use crate::writer::{self, Refusal, Request, Writer};
+use crate::zonefile::ZoneFile;
 use crate::{dns, expiry, http};
 
 use zone_files::ZoneFiles;
@@ -53,15 +55,21 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Server {
     dns: dns::Handle,
+    parts: Parts,
+    gate: Arc<Gate>,
+    current: Arc<Current>,
+    zone_files: Option<Arc<ZoneFiles>>,
+    ports_file: Option<PathBuf>,
+}
+
+/// What runs over the catalog that was read.
+#[derive(Debug)]
+struct Parts {
     http: http::Handle,
     expiry: expiry::Handle,
     writer: writer::Handle,
     readiness: Arc<http::Readiness>,
-    gate: Arc<Gate>,
-    current: Arc<Current>,
     door: Writer,
-    zone_files: Option<Arc<ZoneFiles>>,
-    ports_file: Option<PathBuf>,
 }
 
 /// Starts a server. It must be called within a runtime of several threads.
@@ -90,38 +98,10 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         None => (None, Vec::new()),
     };
 
-    let mut opened = Store::open(&config.data_dir).map_err(|error| match error {
-        OpenError::InUse(message) => Error::InUse(message),
-        OpenError::Unusable(message) => Error::Storage(message),
-    })?;
-    opened.state.base = config.base.clone();
-    let identity = opened.identity;
-    let mut changes = zone_files::changes(files, &mut opened.state);
-    let current = Arc::new(Current::new(Snapshot::of(opened.state)));
-    let alarm = Arc::new(Alarm::default());
-    let deadlines = Arc::new(Deadlines::new(clock.clone(), alarm.clone()));
-    deadlines.load(&current.load().state);
-    let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
-    let (door, writer) =
-        writer::start(opened.store, current.clone(), deadlines.clone(), clock.clone()).map_err(thread)?;
-    let open = Change::Open {
-        zones: config.zones.clone(),
-        base: config.base.clone(),
-    };
-    // Zones of files first: one that is new begins with its file's serial.
-    let of_files = changes.len();
-    changes.push(open);
-    door.submit(Request {
-        operations: changes.into_iter().map(Into::into).collect(),
-        actor: "start".into(),
-    })
-    .await
-    .map_err(|refusal| match refusal {
-        Refusal::Rejected { at, rejection } if at < of_files => Error::Usage(format!("--zones: {rejection}")),
-        Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
-        other => Error::Storage(format!("the zones cannot be written: {other}")),
-    })?;
-
+    // The directory is ours before anybody is answered, and it is read while they are: until then they are told that
+    // the catalog is not ready.
+    let locked = Store::lock(&config.data_dir).map_err(of_store)?;
+    let current = Arc::new(Current::loading());
     let metrics = Arc::new(Metrics::default());
     let room = descriptors::Room::allowed();
     let dns = dns::start(
@@ -137,49 +117,133 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     )
     .await
     .map_err(|error| Error::Usage(format!("--dns: {error}")))?;
-    let readiness = Arc::new(http::Readiness::default());
-    readiness.set_dns(true);
-    let http = http::start(
-        http::Config {
-            limits: http::Limits {
-                connections_max: room.http,
-                ..http::Limits::default()
-            },
-            ..http::Config::at(config.http)
-        },
-        http::Deps {
-            current: current.clone(),
-            writer: door.clone(),
-            deadlines: deadlines.clone(),
-            clock: clock.clone(),
-            gate: gate.clone(),
-            identity,
-            default_zone: config.zones[0].clone(),
-            readiness: readiness.clone(),
-            metrics,
-        },
-    )
-    .map_err(|error| Error::Usage(format!("--http: {error}")))?;
-    let expiry = expiry::start(deadlines, alarm, door.clone(), clock).map_err(thread)?;
-    let mut server = Server {
-        dns,
-        http,
-        expiry,
-        writer,
-        readiness,
-        gate,
-        current,
-        door,
-        zone_files,
-        ports_file: None,
+    let bound = Bound {
+        locked,
+        files,
+        current: current.clone(),
+        metrics,
+        gate: gate.clone(),
+        http_connections_max: room.http,
+        dns: &dns.addresses,
     };
-    if let Some(path) = &config.ports_file {
-        greeting::write_ports_file(path, server.dns_addresses(), server.http_address()).map_err(|error| {
-            Error::Usage(format!("--ports-file: cannot write {}: {error}", path.display()))
-        })?;
-        server.ports_file = Some(path.clone());
+    match bound.serve(config, clock).await {
+        Ok(parts) => Ok(Server {
+            dns,
+            parts,
+            gate,
+            current,
+            zone_files,
+            ports_file: config.ports_file.clone(),
+        }),
+        Err(error) => {
+            // Its ports are free when the error is told.
+            dns.stop().await;
+            Err(error)
+        }
     }
-    Ok(server)
+}
+
+fn of_store(error: OpenError) -> Error {
+    match error {
+        OpenError::InUse(message) => Error::InUse(message),
+        OpenError::Unusable(message) => Error::Storage(message),
+    }
+}
+
+/// What is there when DNS listens, and the catalog is still to be read.
+struct Bound<'a> {
+    locked: Locked,
+    files: Vec<ZoneFile>,
+    current: Arc<Current>,
+    metrics: Arc<Metrics>,
+    gate: Arc<Gate>,
+    http_connections_max: usize,
+    dns: &'a [SocketAddr],
+}
+
+impl Bound<'_> {
+    /// Reads the catalog, and starts all that needs it.
+    async fn serve(self, config: &Config, clock: Clock) -> Result<Parts, Error> {
+        let Self { locked, files, .. } = self;
+        let (current, base) = (self.current.clone(), config.base.clone());
+        let loading = move || {
+            let mut opened = locked.load().map_err(of_store)?;
+            opened.state.base = base;
+            let changes = zone_files::changes(files, &mut opened.state);
+            current.fill(Snapshot::of(opened.state));
+            Ok((opened.store, opened.identity, changes))
+        };
+        // The runtime serves TCP meanwhile.
+        let (store, identity, mut changes) = tokio::task::spawn_blocking(loading)
+            .await
+            .expect("reading the catalog does not panic")?;
+        let current = self.current;
+
+        let alarm = Arc::new(Alarm::default());
+        let deadlines = Arc::new(Deadlines::new(clock.clone(), alarm.clone()));
+        deadlines.load(&current.load().state);
+        let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
+        let (door, writer) =
+            writer::start(store, current.clone(), deadlines.clone(), clock.clone()).map_err(thread)?;
+        let open = Change::Open {
+            zones: config.zones.clone(),
+            base: config.base.clone(),
+        };
+        // Zones of files first: one that is new begins with its file's serial.
+        let of_files = changes.len();
+        changes.push(open);
+        door.submit(Request {
+            operations: changes.into_iter().map(Into::into).collect(),
+            actor: "start".into(),
+        })
+        .await
+        .map_err(|refusal| match refusal {
+            Refusal::Rejected { at, rejection } if at < of_files => {
+                Error::Usage(format!("--zones: {rejection}"))
+            }
+            Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
+            other => Error::Storage(format!("the zones cannot be written: {other}")),
+        })?;
+        // Not before: a zone may be new, or have other records than when the server stopped.
+        current.release();
+
+        let readiness = Arc::new(http::Readiness::default());
+        readiness.set_dns(true);
+        let http = http::start(
+            http::Config {
+                limits: http::Limits {
+                    connections_max: self.http_connections_max,
+                    ..http::Limits::default()
+                },
+                ..http::Config::at(config.http)
+            },
+            http::Deps {
+                current,
+                writer: door.clone(),
+                deadlines: deadlines.clone(),
+                clock: clock.clone(),
+                gate: self.gate,
+                identity,
+                default_zone: config.zones[0].clone(),
+                readiness: readiness.clone(),
+                metrics: self.metrics,
+            },
+        )
+        .map_err(|error| Error::Usage(format!("--http: {error}")))?;
+        let expiry = expiry::start(deadlines, alarm, door.clone(), clock).map_err(thread)?;
+        if let Some(path) = &config.ports_file {
+            greeting::write_ports_file(path, self.dns, http.address()).map_err(|error| {
+                Error::Usage(format!("--ports-file: cannot write {}: {error}", path.display()))
+            })?;
+        }
+        Ok(Parts {
+            http,
+            expiry,
+            writer,
+            readiness,
+            door,
+        })
+    }
 }
 
 impl Server {
@@ -190,14 +254,14 @@ impl Server {
 
     /// Where the API is served.
     pub fn http_address(&self) -> SocketAddr {
-        self.http.address()
+        self.parts.http.address()
     }
 
     /// Reads the token file and the zone files again, as SIGHUP asks: what is wrong with them is logged and leaves what
     /// was there before.
     pub fn reload(&self) -> tokio::task::JoinHandle<()> {
         let (gate, zone_files) = (self.gate.clone(), self.zone_files.clone());
-        let (door, current) = (self.door.clone(), self.current.clone());
+        let (door, current) = (self.parts.door.clone(), self.current.clone());
         // It reads files.
         tokio::task::spawn_blocking(move || {
             if !gate.asks_for_tokens() && zone_files.is_none() {
@@ -225,20 +289,24 @@ impl Server {
     /// Waits, at most for `limit`, until whatever is due now is committed and published; whether it came to that. For
     /// tests that move the clock.
     pub fn settle(&self, limit: Duration) -> bool {
-        self.expiry.settle(limit)
+        self.parts.expiry.settle(limit)
     }
 
     /// Stops: nothing acknowledged and no answer in flight is lost.
     pub async fn stop(self) {
         let Self {
             dns,
+            parts,
+            ports_file,
+            ..
+        } = self;
+        let Parts {
             http,
             expiry,
             writer,
             readiness,
-            ports_file,
             ..
-        } = self;
+        } = parts;
         within("HTTP", http.stop()).await;
         // These two join threads.
         let ended = tokio::task::spawn_blocking(move || {

@@ -1,6 +1,6 @@
 //! Durable truth: the catalog and its change log in one SQLite file, `callsign.db`.
 //!
-//! - [`Store::open`] judges what is there, loads it, and takes the data directory for this process.
+//! - [`Store::lock`] takes the data directory for this process; [`Locked::load`] judges what is there and loads it.
 //! - [`Store::apply`] writes a batch in one transaction; when it returns, it is on disk.
 //! - [`read`] and [`quick_check`] look at the file beside a running server.
 //!
@@ -40,6 +40,7 @@ use tally::Tallies;
 use write::{WriteError, Writing};
 
 pub use check::quick_check;
+pub use open::Locked;
 
 /// Who this catalog and this server are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +142,15 @@ impl Store {
     /// # Errors
     /// [`OpenError`].
     pub fn open(dir: &Path) -> Result<Opened, OpenError> {
-        open::open(dir)
+        Self::lock(dir)?.load()
+    }
+
+    /// Takes the data directory, made if it is missing, for this process, and reads nothing yet.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn lock(dir: &Path) -> Result<Locked, OpenError> {
+        open::lock(dir)
     }
 
     fn new(

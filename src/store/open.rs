@@ -83,7 +83,14 @@ impl Files {
     }
 }
 
-pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
+/// A data directory that is this process's, and was not looked at yet. Dropping it sets it free.
+#[derive(Debug)]
+pub struct Locked {
+    lock: Lock,
+    files: Files,
+}
+
+pub(super) fn lock(dir: &Path) -> Result<Locked, OpenError> {
     assert_version()?;
     make_dir(dir).map_err(|error| {
         OpenError::Unusable(format!(
@@ -91,36 +98,43 @@ pub(super) fn open(dir: &Path) -> Result<Opened, OpenError> {
             dir.display()
         ))
     })?;
-    let lock = Lock::take(dir)?;
-    let files = Files::of(dir);
-    if !files.exist()? {
-        create(&files)?;
-    }
-    let with_file = |trouble: Trouble| trouble.with(&files.db);
-    let loaded = judge(&files, &lock).map_err(with_file)?;
-    let mut connection = writing_connection(&files.db).map_err(with_file)?;
-    let checkpoints = Checkpoints::of(&mut connection, &files.db).map_err(|error| with_file(error.into()))?;
-    let Loaded {
-        state,
-        identity,
-        tallies,
-    } = loaded;
-    lock.set_mark(Mark {
-        epoch: identity.epoch,
-        index: state.index,
-    });
-    Ok(Opened {
-        store: Store::new(
-            connection,
-            checkpoints,
-            lock,
+    Ok(Locked {
+        lock: Lock::take(dir)?,
+        files: Files::of(dir),
+    })
+}
+
+impl Locked {
+    /// Judges and loads what is there, or makes an empty catalog. It takes what reading every row takes.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn load(self) -> Result<Opened, OpenError> {
+        let Self { lock, files } = self;
+        if !files.exist()? {
+            create(&files)?;
+        }
+        let with_file = |trouble: Trouble| trouble.with(&files.db);
+        let loaded = judge(&files, &lock).map_err(with_file)?;
+        let mut connection = writing_connection(&files.db).map_err(with_file)?;
+        let checkpoints =
+            Checkpoints::of(&mut connection, &files.db).map_err(|error| with_file(error.into()))?;
+        let Loaded {
+            state,
             identity,
             tallies,
-            Reserve::open(dir),
-        ),
-        state,
-        identity,
-    })
+        } = loaded;
+        lock.set_mark(Mark {
+            epoch: identity.epoch,
+            index: state.index,
+        });
+        let reserve = Reserve::open(&files.dir);
+        Ok(Opened {
+            store: Store::new(connection, checkpoints, lock, identity, tallies, reserve),
+            state,
+            identity,
+        })
+    }
 }
 
 pub(super) fn read(dir: &Path) -> Result<(State, Identity), OpenError> {

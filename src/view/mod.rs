@@ -45,6 +45,8 @@ pub struct Snapshot {
     large: Option<Arc<ZoneView>>,
     /// The only zone, if there is one: many servers have no other, and it is found without a hash.
     lone: Option<Arc<ZoneView>>,
+    /// The catalog is still being read: no zone is found, and that says nothing.
+    withheld: bool,
 }
 
 /// Services of a zone that the caches hold near a core, so that to look ahead over a batch brings nothing.
@@ -63,6 +65,35 @@ impl Snapshot {
         snapshot.note_zones();
         snapshot.note_special();
         snapshot
+    }
+
+    /// The same while it may not be answered from: no zone is found in it, nor in those that follow from it.
+    #[must_use]
+    fn withheld(self) -> Self {
+        Self {
+            label_counts: 0,
+            large: None,
+            lone: None,
+            withheld: true,
+            ..self
+        }
+    }
+
+    /// The same with its zones to be found.
+    fn released(&self) -> Self {
+        let mut released = Self {
+            withheld: false,
+            ..self.clone()
+        };
+        released.note_zones();
+        released.note_special();
+        released
+    }
+
+    /// Whether a zone that is not found is not there. While the catalog is being read it says nothing.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        !self.withheld
     }
 
     /// The snapshot after `records`, which led from this one's state to `state`.
@@ -122,7 +153,7 @@ impl Snapshot {
             next.note_zones();
         }
         next.note_special();
-        next
+        if next.withheld { next.withheld() } else { next }
     }
 
     /// Notes the zones that are found without a look-up.
@@ -222,6 +253,23 @@ impl Current {
         }
     }
 
+    /// A place that has nothing yet: until [`Self::release`] no zone is found in what is published.
+    pub fn loading() -> Self {
+        Self::new(Snapshot::default().withheld())
+    }
+
+    /// Puts the catalog in that was read: the writer goes on from it, and nobody is answered from it yet. Before the
+    /// writer starts.
+    pub fn fill(&self, snapshot: Snapshot) {
+        self.replace(Arc::new(snapshot.withheld()));
+    }
+
+    /// From now on what is published is answered from: the start says so, when the writer has made the zones what they
+    /// are to be and before anybody else may ask it for anything.
+    pub fn release(&self) {
+        self.replace(Arc::new(self.load().released()));
+    }
+
     /// The published snapshot, held for as long as the guard lives.
     pub fn load(&self) -> arc_swap::Guard<Arc<Snapshot>> {
         self.published.load()
@@ -234,6 +282,10 @@ impl Current {
 
     /// Publishes a snapshot; only the writer does.
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.replace(snapshot);
+    }
+
+    fn replace(&self, snapshot: Arc<Snapshot>) {
         // The swap turns what readers have borrowed into counted references: from here on the counts are true.
         let old = self.published.swap(snapshot);
         self.retired().push(old);

@@ -77,6 +77,12 @@ impl Setup {
         TestServer::start_in(Folder::new(), self, Clock::system(), None)
     }
 
+    /// Tries to start a server whose data are in `folder`; gives why that failed.
+    #[track_caller]
+    pub(crate) fn start_and_fail_in(self, folder: &Path) -> Error {
+        start_and_fail(&self.config(folder), &Clock::system())
+    }
+
     /// What these flags mean for a server whose data are in `folder`.
     fn config(&self, folder: &Path) -> Config {
         let mut flags = Settings::default();
@@ -92,6 +98,19 @@ impl Setup {
         config::load(flags, None, &|_| None, NonZeroUsize::MIN)
             .expect("flags that are right")
             .config
+    }
+}
+
+#[track_caller]
+fn start_and_fail(config: &Config, clock: &Clock) -> Error {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    match runtime.block_on(server::start(config, clock.clone())) {
+        Ok(server) => panic!("a server started, on {}", server.http_address()),
+        Err(error) => error,
     }
 }
 
@@ -147,15 +166,7 @@ impl TestServer {
     #[track_caller]
     pub(crate) fn start_another_and_fail(&self) -> Error {
         let config = self.setup.config(self.folder());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        match runtime.block_on(server::start(&config, self.clock.clone())) {
-            Ok(server) => panic!("a second server started, on {}", server.http_address()),
-            Err(error) => error,
-        }
+        start_and_fail(&config, &self.clock)
     }
 
     fn folder(&self) -> &Path {

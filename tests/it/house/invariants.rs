@@ -148,3 +148,18 @@ fn only_the_writer_publishes() {
     assert_eq!(publishing, ["src/writer/thread.rs"]);
     assert!(!publishes("// current.publish(next)\nfn publish() {}"));
 }
+
+#[test]
+fn only_the_start_fills_and_releases_what_is_published() {
+    let shows = |source: &str| {
+        let code = code_only(source);
+        [".fill(Snapshot", "current.release("].map(|call| code.contains(call))
+    };
+    let files = rust_files("src").into_iter();
+    let showing: Vec<_> = files
+        .filter(|(path, _)| !path.contains("tests"))
+        .map(|(path, source)| (path, shows(&source)))
+        .filter(|(_, shows)| shows.contains(&true))
+        .collect();
+    assert_eq!(showing, [("src/server/mod.rs".to_owned(), [true, true])]);
+}
