@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::ServiceName;
+use crate::catalog::name::LabelStart;
 
 /// Keys of which many begin alike, also in one node and over several.
 impl Key for u16 {
@@ -95,5 +97,30 @@ proptest! {
             let rest: Vec<_> = set.iter_from(|other| *other < key).copied().collect();
             prop_assert_eq!(rest, model.range(key..).copied().collect::<Vec<_>>());
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn names_that_begin_alike_are_found_each(
+        names in prop::collection::btree_set("[a-b]{0,2}(abcdefghijklmn){0,2}[a-c]{1,4}", 1..400),
+        others in prop::collection::vec("[a-b]{0,2}(abcdefghijklmn){0,2}[a-c]{1,4}", 0..100),
+    ) {
+        let mut set = Ordered::default();
+        for name in &names {
+            prop_assert_eq!(set.insert(ServiceName::parse(name).expect("a label")), None);
+        }
+        for name in names.iter().chain(&others) {
+            let found = set.find(LabelStart::of(name), |other| other.as_str().cmp(name));
+            prop_assert_eq!(found.map(ServiceName::as_str), names.get(name).map(|name| &**name));
+        }
+        prop_assert!(set.iter().map(ServiceName::as_str).eq(names.iter().map(|name| &**name)));
+        for name in names.iter().step_by(2) {
+            let removed = set.remove(LabelStart::of(name), |other| other.as_str().cmp(name));
+            prop_assert_eq!(removed.as_ref().map(ServiceName::as_str), Some(&**name));
+        }
+        prop_assert!(set.iter().map(ServiceName::as_str).eq(names.iter().skip(1).step_by(2).map(|name| &**name)));
     }
 }
