@@ -10,9 +10,9 @@ use crate::catalog::name::LabelStart;
 
 /// Keys of which many begin alike, also in one node and over several.
 impl Key for u16 {
-    type Start = u16;
+    type Start = Self;
 
-    fn start(&self) -> u16 {
+    fn start(&self) -> Self {
         match self {
             ..1000 => *self,
             1000..2000 => *self / 4 * 4,
