@@ -14,7 +14,7 @@ mod few;
 mod health;
 mod instance;
 pub mod limits;
-mod name;
+pub(crate) mod name;
 pub(crate) mod ordered;
 pub mod reverse;
 pub mod selection;

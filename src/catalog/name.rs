@@ -119,6 +119,27 @@ label!(
     LABEL_OCTETS_MAX
 );
 
+/// Octets of a label that [`LabelStart`] holds.
+const START_OCTETS: usize = 16;
+
+/// How a label begins, in a place of its own: of two labels the lesser has no greater start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LabelStart([u64; 2]);
+
+impl LabelStart {
+    /// Zero octets stand after a shorter label: it is before every longer one that begins with it, or has the same start.
+    pub(crate) fn of(label: &str) -> Self {
+        let octets = label.as_bytes();
+        let mut start = [0; START_OCTETS];
+        match octets.first_chunk() {
+            Some(first) => start = *first,
+            None => start[..octets.len()].copy_from_slice(octets),
+        }
+        let both = u128::from_be_bytes(start);
+        Self([(both >> 64) as u64, both as u64])
+    }
+}
+
 impl PortName {
     /// The name that a lone `port` is short for.
     pub const MAIN: &'static str = "main";

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use super::name::ServiceName;
-use super::ordered::{self, Ordered};
+use super::name::{LabelStart, ServiceName};
+use super::ordered::{self, Key, Ordered};
 use super::service::Service;
 
 /// The services of a zone by name. A clone shares all of it; a change copies one path.
@@ -16,12 +16,37 @@ pub struct Services {
     len: usize,
 }
 
+/// A service with how its name begins: a search follows the pointer only where that does not tell names apart.
 #[derive(Clone)]
-struct ByName(Arc<Service>);
+struct ByName {
+    start: LabelStart,
+    service: Arc<Service>,
+}
+
+impl ByName {
+    fn of(service: Arc<Service>) -> Self {
+        let start = LabelStart::of(service.name.as_str());
+        Self { start, service }
+    }
+
+    /// How it stands to the name `label`, which begins with `start`.
+    fn order(&self, start: LabelStart, label: &str) -> Ordering {
+        let rest = || self.service.name.as_str().cmp(label);
+        self.start.cmp(&start).then_with(rest)
+    }
+}
+
+impl Key for ByName {
+    type Start = LabelStart;
+
+    fn start(&self) -> LabelStart {
+        self.start
+    }
+}
 
 impl PartialEq for ByName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.name == other.0.name
+        self.cmp(other).is_eq()
     }
 }
 
@@ -35,7 +60,7 @@ impl PartialOrd for ByName {
 
 impl Ord for ByName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.name.cmp(&other.0.name)
+        self.order(other.start, other.service.name.as_str())
     }
 }
 
@@ -44,7 +69,7 @@ impl Services {
     pub fn from_sorted(services: Vec<Arc<Service>>) -> Self {
         Self {
             len: services.len(),
-            ordered: Ordered::from_sorted(services.into_iter().map(ByName).collect()),
+            ordered: Ordered::from_sorted(services.into_iter().map(ByName::of).collect()),
         }
     }
 
@@ -65,20 +90,26 @@ impl Services {
 
     /// The service whose name is that label.
     pub fn named(&self, label: &str) -> Option<&Arc<Service>> {
-        let found = self.ordered.find(|service| service.0.name.as_str().cmp(label));
-        found.map(|service| &service.0)
+        let start = LabelStart::of(label);
+        let found = self.ordered.find(start, |other| other.order(start, label));
+        found.map(|found| &found.service)
     }
 
-    /// Puts a service in the place of that of its name, if there is one.
-    pub(super) fn insert(&mut self, service: Arc<Service>) {
-        let was_there = self.ordered.insert(ByName(service));
-        self.len += usize::from(!was_there);
+    /// Puts a service in the place of that of its name, which is returned if there is one.
+    pub(super) fn insert(&mut self, service: Arc<Service>) -> Option<Arc<Service>> {
+        let replaced = self.ordered.insert(ByName::of(service));
+        self.len += usize::from(replaced.is_none());
+        replaced.map(|replaced| replaced.service)
     }
 
-    /// Takes the service of that name away, if there is one.
-    pub(super) fn remove(&mut self, name: &ServiceName) {
-        let was_there = self.ordered.remove(|service| service.0.name.cmp(name));
-        self.len -= usize::from(was_there);
+    /// Takes the service of that name away, if there is one, and returns it.
+    pub(super) fn remove(&mut self, name: &ServiceName) -> Option<Arc<Service>> {
+        let start = LabelStart::of(name.as_str());
+        let removed = self
+            .ordered
+            .remove(start, |other| other.order(start, name.as_str()));
+        self.len -= usize::from(removed.is_some());
+        removed.map(|removed| removed.service)
     }
 
     /// The services in order.
@@ -88,7 +119,8 @@ impl Services {
 
     /// The services in order, from that label on.
     pub fn from(&self, label: &str) -> Iter<'_> {
-        Iter(self.ordered.iter_from(|service| service.0.name.as_str() < label))
+        let start = LabelStart::of(label);
+        Iter(self.ordered.iter_from(|other| other.order(start, label).is_lt()))
     }
 }
 
@@ -100,7 +132,7 @@ impl<'s> Iterator for Iter<'s> {
     type Item = &'s Arc<Service>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next().map(|service| &service.0)
+        self.0.next().map(|found| &found.service)
     }
 }
 

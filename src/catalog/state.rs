@@ -156,7 +156,10 @@ impl Step {
         new: Option<Arc<Service>>,
     ) -> Result<Option<u32>, Rejection> {
         let mut changed = Zone::clone(self.state.zone(zone)?);
-        let old = changed.services.get(name).cloned();
+        let old = match &new {
+            Some(new) => changed.services.insert(new.clone()),
+            None => changed.services.remove(name),
+        };
         let moved = {
             let view = |service: &Arc<Service>| {
                 (
@@ -176,15 +179,9 @@ impl Step {
         changed.instances = changed.instances
             + new.as_ref().map_or(0, |service| service.instances.len() as u64)
             - old.as_ref().map_or(0, |service| service.instances.len() as u64);
-        match new {
-            Some(new) => changed.services.insert(new),
-            None => {
-                if let Some(old) = &old {
-                    changed.outlive(old, self.now);
-                }
-                changed.services.remove(name)
-            }
-        };
+        if let (Some(old), None) = (&old, &new) {
+            changed.outlive(old, self.now);
+        }
         if moved {
             changed.serial = changed.serial.wrapping_add(1);
         }

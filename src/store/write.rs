@@ -82,6 +82,16 @@ impl Bodies {
     }
 }
 
+/// The row of an instance that is new.
+struct Added<'a> {
+    number: u64,
+    zone: &'a ZoneName,
+    service: &'a ServiceName,
+    id: &'a InstanceId,
+    /// Where its body stands.
+    body: Range<usize>,
+}
+
 /// A transaction under way.
 pub(super) struct Writing<'c> {
     pub(super) rows: Rows<'c>,
@@ -106,6 +116,7 @@ impl<'c> Writing<'c> {
             after,
             entries,
         } = *batch;
+        let mut added = Vec::new();
         for of_zone in touched(batch).chunk_by(|one, next| one.zone == next.zone) {
             let zone = of_zone[0].zone;
             self.zone(before, after, zone)?;
@@ -115,9 +126,10 @@ impl<'c> Writing<'c> {
                 };
                 let of = |state| State::service(state, zone, service).ok().map(|found| &**found);
                 let ids = of_service.iter().filter_map(|touched| touched.id);
-                self.service(zone, service, of(before), of(after), ids)?;
+                self.service(zone, service, of(before), of(after), ids, &mut added)?;
             }
         }
+        self.added(added)?;
         for entry in entries {
             self.change(entry, identity)?;
         }
@@ -168,11 +180,12 @@ impl<'c> Writing<'c> {
 
     fn service<'i>(
         &mut self,
-        zone: &ZoneName,
-        name: &ServiceName,
+        zone: &'i ZoneName,
+        name: &'i ServiceName,
         before: Option<&Service>,
         after: Option<&Service>,
         ids: impl Iterator<Item = &'i InstanceId>,
+        added: &mut Vec<Added<'i>>,
     ) -> Result<(), WriteError> {
         let key = [text(zone.as_str()), text(name.as_str())];
         let row = |service: &Service| ServiceBody::row(service).as_ref().map(json);
@@ -201,8 +214,14 @@ impl<'c> Writing<'c> {
                     if let Some((key, old)) = &old {
                         rows.put(Table::Instances, &[number(*key)?], Some(&row(old)), None)?;
                     }
-                    if let Some((key, new)) = &new {
-                        rows.put(Table::Instances, &[number(*key)?], None, Some(&row(new)))?;
+                    if let Some((number, body)) = new {
+                        added.push(Added {
+                            number,
+                            zone,
+                            service: name,
+                            id,
+                            body,
+                        });
                     }
                 }
             }
@@ -237,6 +256,26 @@ impl<'c> Writing<'c> {
                 old.as_ref().map(|row| &row[..]),
                 new.as_ref().map(|row| &row[..]),
             )?;
+        }
+        Ok(())
+    }
+
+    /// The rows of new instances, in the order of their keys: so each is appended, and SQLite moves no rows from page to
+    /// page. By name they would come in any order, and fill pages from within.
+    fn added(&mut self, mut added: Vec<Added<'_>>) -> Result<(), WriteError> {
+        added.sort_unstable_by_key(|added| added.number);
+        for Added {
+            number: key,
+            zone,
+            service,
+            id,
+            body,
+        } in added
+        {
+            let names = [zone.as_str(), service.as_str(), id.as_str()].map(text);
+            let row = [names[0], names[1], names[2], self.bodies.body(body)];
+            self.rows
+                .put(Table::Instances, &[number(key)?], None, Some(&row))?;
         }
         Ok(())
     }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use imbl::shared_ptr::DefaultSharedPtr;
 
 use crate::catalog::discovery::InstanceLabel;
-use crate::catalog::ordered::Ordered;
+use crate::catalog::name::LabelStart;
+use crate::catalog::ordered::{Key, Ordered};
 use crate::catalog::{InstanceId, PortName, Protocol, ServiceName};
 
 use super::service::{Laid, ServiceView};
@@ -59,6 +60,22 @@ impl Ord for Bearers {
     }
 }
 
+impl Key for Bearers {
+    type Start = LabelStart;
+
+    fn start(&self) -> LabelStart {
+        LabelStart::of(self.label.as_str())
+    }
+}
+
+impl Key for ServiceName {
+    type Start = LabelStart;
+
+    fn start(&self) -> LabelStart {
+        LabelStart::of(self.as_str())
+    }
+}
+
 /// An instance whose label is cut.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Cut {
@@ -75,6 +92,14 @@ impl Cut {
             service: service.clone(),
             id: id.clone(),
         })
+    }
+}
+
+impl Key for Cut {
+    type Start = u64;
+
+    fn start(&self) -> u64 {
+        self.hash
     }
 }
 
@@ -215,7 +240,8 @@ impl Discovery {
             types.own.walk(&mut |name| each(protocol, name.as_str()))?;
             types.answered.walk(&mut |bearers| {
                 let label = bearers.label.as_str();
-                if types.own.find(|name| name.as_str().cmp(label)).is_some() {
+                let start = LabelStart::of(label);
+                if types.own.find(start, |name| name.as_str().cmp(label)).is_some() {
                     return ControlFlow::Continue(());
                 }
                 each(protocol, label)
@@ -253,7 +279,9 @@ impl Discovery {
 
     fn bearers(&self, label: &[u8], protocol: Protocol) -> Option<&Bearers> {
         let answered = &self.types[protocol as usize].answered;
-        answered.find(|bearers| bearers.label.as_str().as_bytes().cmp(label))
+        // Text orders as its octets do, and a label that is no text is none of a port.
+        let label = std::str::from_utf8(label).ok()?;
+        answered.find(LabelStart::of(label), |bearers| bearers.label.as_str().cmp(label))
     }
 }
 
@@ -270,11 +298,14 @@ impl Types {
         if is_answered == (before == Some(true)) {
             return;
         }
-        let found = self.answered.find(|bearers| bearers.label.cmp(name));
+        let (start, order) = (LabelStart::of(name.as_str()), |bearers: &Bearers| {
+            bearers.label.cmp(name)
+        });
+        let found = self.answered.find(start, order);
         let mut services = found.map(|bearers| bearers.services.clone()).unwrap_or_default();
         put(&mut services, service, is_answered);
         if services.is_empty() {
-            self.answered.remove(|bearers| bearers.label.cmp(name));
+            self.answered.remove(start, order);
         } else {
             let label = name.clone();
             self.answered.insert(Bearers { label, services });
@@ -288,11 +319,11 @@ fn port_name(name: &str) -> PortName {
 }
 
 /// Puts a key into a set, or takes it away.
-fn put<K: Ord + Clone>(set: &mut Ordered<K>, key: &K, is_in: bool) {
+fn put<K: Key>(set: &mut Ordered<K>, key: &K, is_in: bool) {
     if is_in {
         set.insert(key.clone());
     } else {
-        set.remove(|other| other.cmp(key));
+        set.remove(key.start(), |other| other.cmp(key));
     }
 }
 

@@ -8,7 +8,9 @@ use super::super::discovery::{InstanceLabel, type_of};
 use super::super::extras::InstanceExtras;
 use super::super::health::{Output, Status, Verdict};
 use super::super::instance::{Drain, Instance, Port, Registration, Tag};
-use super::super::limits::{ADDRESSES_MAX, INSTANCES_MAX, META_MAX, NAME_OCTETS_MAX, PORTS_MAX, TAGS_MAX};
+use super::super::limits::{
+    ADDRESSES_MAX, INSTANCES_MAX, LINGERING_MAX, META_MAX, NAME_OCTETS_MAX, PORTS_MAX, TAGS_MAX,
+};
 use super::super::name::PortName;
 use super::super::service::{KnownName, Lingering, Service, names_borne_by};
 use super::super::settings::Delay;
@@ -278,6 +280,7 @@ impl Step {
         if kind == Kind::Register {
             self.check_static_names(&key.zone, &changed, after.as_deref())?;
         }
+        let overflows = changed.lingering().len() > LINGERING_MAX;
         let serial = self.replace_service(&key.zone, &key.service, Some(Arc::new(changed)))?;
         let subject = Subject {
             kind,
@@ -290,7 +293,10 @@ impl Step {
         );
         self.record(subject, &key.zone, images, serial);
         self.follow_addresses(key, before.as_deref(), after.as_deref());
-        self.forget_overflow(&key.zone, &key.service)
+        if overflows {
+            self.forget_overflow(&key.zone, &key.service)?;
+        }
+        Ok(())
     }
 }
 
