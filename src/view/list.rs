@@ -125,7 +125,7 @@ const SHARED: u32 = 1 << 30;
 /// The addresses of one family behind a name: those of its lowest tier.
 ///
 /// In a list, as many members follow the numbers: the first on the ring that has each. Then follow their summed weights
-/// if [`WEIGHTED`], and if [`SHARED`] how many pairs of address and member there are, and those in the same way. In a
+/// if its kind says `WEIGHTED`, and if `SHARED` how many pairs of address and member there are, and those in the same way. In a
 /// row each is of the member that it stands at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Addresses(Row);
