@@ -31,7 +31,7 @@ use name::Folded;
 use reply::{Pointer, Reply};
 
 pub use ahead::{AHEAD_MAX, look_ahead};
-pub use order::{Noted, Scratch};
+pub use order::Scratch;
 
 /// The size that our OPT offers: no fragments on any path (RFC 9715 §3.2).
 pub const UDP_PAYLOAD_DEFAULT: u16 = 1232;
@@ -67,6 +67,15 @@ pub enum Outcome {
     Drop,
     /// It has a handler but is no plain question: the slow path answers.
     Slow,
+}
+
+/// What the last reply was, for who counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Noted {
+    /// The type asked for; 0 if the gate refused the message.
+    pub qtype: u16,
+    /// Twelve bits.
+    pub rcode: u16,
 }
 
 /// Answers the message `packet` from `snapshot` into `out`, which holds at least 65,535 octets on TCP and

@@ -6,8 +6,9 @@
 //! client: the window that begins at the client's place on a ring of the instances.
 
 use crate::catalog::limits::{ADDRESSES_MAX, INSTANCES_MAX, PORTS_MAX};
-use crate::view::{ServiceView, ring};
+use crate::view::{ServiceView, partition, ring};
 
+use super::Noted;
 use super::names::Names;
 use super::reply::RECORD_HEAD_OCTETS;
 
@@ -25,15 +26,6 @@ pub(super) const ENTRIES_PER_MEMBER_MAX: usize = if PORTS_MAX > ADDRESSES_MAX {
 };
 /// No record is shorter: an A record whose owner is a pointer.
 const RECORD_OCTETS_MIN: usize = RECORD_HEAD_OCTETS + 4;
-
-/// What the last reply was, for who counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Noted {
-    /// The type asked for; 0 if the gate refused the message.
-    pub qtype: u16,
-    /// Twelve bits.
-    pub rcode: u16,
-}
 
 /// Working memory of one worker, made once and reused for each question.
 #[derive(Debug)]
@@ -177,20 +169,7 @@ fn forget_seen(choice: &impl Choice, scratch: &mut Scratch) {
 /// of which a datagram takes ten.
 fn tier_end(choice: &impl Choice, start: usize) -> usize {
     let tier = choice.tier(start);
-    partition(start + 1, choice.len(), |at| choice.tier(at) == tier)
-}
-
-/// The first place of `low..high` of which `is_before` no longer holds; `high` if it holds of all.
-pub(super) fn partition(mut low: usize, mut high: usize, is_before: impl Fn(usize) -> bool) -> usize {
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is_before(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
+    partition(start + 1..choice.len(), |at| choice.tier(at) == tier)
 }
 
 /// Orders the records in `scratch.chosen`, which stand tier by tier.
@@ -304,12 +283,12 @@ fn draw(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) -> bool {
 }
 
 /// The end of the entries of the member whose first is at `at`. Most have one; others have 64 and are 4,096.
-fn member_end(choice: &(impl Choice + ?Sized), at: usize, end: usize) -> usize {
+pub(super) fn member_end(choice: &(impl Choice + ?Sized), at: usize, end: usize) -> usize {
     let member = choice.member(at);
     if at + 1 >= end || choice.member(at + 1) != member {
         return at + 1;
     }
-    partition(at + 2, end.min(at + ENTRIES_PER_MEMBER_MAX), |at| {
+    partition(at + 2..end.min(at + ENTRIES_PER_MEMBER_MAX), |at| {
         choice.member(at) == member
     })
 }
@@ -351,7 +330,7 @@ fn window(choice: &impl Choice, bounds: &Bounds, scratch: &mut Scratch) {
 /// The first entry of the tier `start..end` whose member stands at `place` on the ring or after it.
 fn first_at(choice: &impl Choice, start: usize, end: usize, place: u64) -> usize {
     let ring = |at| choice.service().ring(choice.member(at) as usize);
-    match partition(start, end, |at| ring(at) < place) {
+    match partition(start..end, |at| ring(at) < place) {
         none if none == end => start,
         at => at,
     }

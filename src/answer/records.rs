@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crate::catalog::OnEmpty;
-use crate::view::{AddressList, Addresses, Selection, ServiceView, Standing, Weights, ZoneView};
+use crate::view::{AddressList, Addresses, Selection, ServiceView, Standing, Weights, ZoneView, partition};
 
-use super::order::{Bounds, Choice, ENTRIES_PER_MEMBER_MAX, Scratch, arrange, partition};
+use super::order::{Bounds, Choice, ENTRIES_PER_MEMBER_MAX, Scratch, arrange, member_end};
 use super::reply::{Pointer, RECORD_HEAD_OCTETS, Reply, Section, types};
 use super::{Asked, Transport};
 
@@ -183,9 +183,7 @@ impl Choice for AddressChoice<'_> {
     fn run(&self, at: usize, end: usize, before: Option<u32>) -> (u32, usize) {
         let entry = self.entry(at);
         if let Some(members) = self.list.members {
-            let member = members[at];
-            let near = end.min(at + ENTRIES_PER_MEMBER_MAX);
-            return (member, partition(at + 1, near, |at| members[at] == member));
+            return (members[at], member_end(self, at, end));
         }
         // Numbers ascend with the members, so the next one that has an address is its holder, or one after that.
         let mut member = match before {
@@ -198,7 +196,7 @@ impl Choice for AddressChoice<'_> {
             last = self.family.of_member(self.service, member as usize).end;
         }
         let near = end.min(at + ENTRIES_PER_MEMBER_MAX);
-        (member, partition(at + 1, near, |at| self.entry(at) < last))
+        (member, partition(at + 1..near, |at| self.entry(at) < last))
     }
 
     fn weight_in(&self, at: usize, member: u32) -> u32 {

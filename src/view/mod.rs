@@ -11,6 +11,7 @@ mod list;
 mod lists;
 mod packed;
 mod redraft;
+mod search;
 mod service;
 mod table;
 mod types;
@@ -26,6 +27,7 @@ use crate::catalog::{Image, Kind, Record, ServiceName, State, Zone, ZoneName};
 
 pub use list::{AddressList, Addresses, Numbers, Row, Selection, Services, Standing, Weights};
 pub use packed::{Member, PortView};
+pub(crate) use search::partition;
 pub use service::{Laid, ServiceView, ring};
 pub use table::Table;
 pub use types::TypePorts;
@@ -41,7 +43,7 @@ pub struct Snapshot {
     zones: Zones,
     /// Bit n: a zone of n labels exists.
     label_counts: u128,
-    /// The zone of the most services, if it is large.
+    /// A large zone, if there is one: the one that has had the most services since zones last came or went.
     large: Option<Arc<ZoneView>>,
     /// The only zone, if there is one: many servers have no other, and it is found without a hash.
     lone: Option<Arc<ZoneView>>,
@@ -63,7 +65,6 @@ impl Snapshot {
         }
         snapshot.state = state;
         snapshot.note_zones();
-        snapshot.note_special();
         snapshot
     }
 
@@ -86,7 +87,6 @@ impl Snapshot {
             ..self.clone()
         };
         released.note_zones();
-        released.note_special();
         released
     }
 
@@ -146,14 +146,33 @@ impl Snapshot {
                     None => break,
                 }
             }
-            next.zones.insert(wire, Arc::new(view));
+            let view = Arc::new(view);
+            next.zones.insert(wire, view.clone());
+            next.note_changed(view);
         }
         next.state = state;
         if zones_changed {
             next.note_zones();
         }
-        next.note_special();
         if next.withheld { next.withheld() } else { next }
+    }
+
+    /// Keeps the zones that are found without a look-up, where services of one zone changed and the zones stayed.
+    fn note_changed(&mut self, changed: Arc<ZoneView>) {
+        let is_changed = |zone: &Arc<ZoneView>| zone.zone().name == changed.zone().name;
+        let services = changed.services_len();
+        let was_large = self.large.as_ref().is_some_and(is_changed);
+        if was_large && services <= SMALL_SERVICES_MAX {
+            // Another may be large.
+            return self.note_special();
+        }
+        if self.lone.as_ref().is_some_and(is_changed) {
+            self.lone = Some(changed.clone());
+        }
+        let most = self.large.as_ref().map(|zone| zone.services_len());
+        if was_large || services > most.unwrap_or(SMALL_SERVICES_MAX) {
+            self.large = Some(changed);
+        }
     }
 
     /// Notes the zones that are found without a look-up.
@@ -179,6 +198,7 @@ impl Snapshot {
             }
         }
         self.zones.extend(changed);
+        self.note_special();
     }
 
     /// The zone whose apex is `wire`, a name in lower case.
@@ -193,7 +213,7 @@ impl Snapshot {
         self.lone.as_deref()
     }
 
-    /// The zone of the most services, if they are more than the caches hold.
+    /// A zone of more services than the caches hold, if there is one: where it pays to look ahead.
     #[inline]
     pub fn large(&self) -> Option<&ZoneView> {
         self.large.as_deref()
@@ -240,7 +260,7 @@ const RETIRED_MAX: usize = 64;
 #[derive(Debug, Default)]
 pub struct Current {
     published: ArcSwap<Snapshot>,
-    /// Nobody but the writer takes this lock.
+    /// The start takes this lock while the writer is not there yet, then the writer alone: nobody ever waits for it.
     retired: Mutex<Vec<Arc<Snapshot>>>,
 }
 

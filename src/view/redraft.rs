@@ -7,6 +7,7 @@ use crate::catalog::{KnownName, Protocol, Service};
 
 use super::draft::Draft;
 use super::packed::{MEMBER_WORDS, Member, PORT_WORDS, PortView};
+use super::search::partition;
 use super::service::{SHARED, ServiceView, ring};
 
 /// Fewer members are read anew at no more cost.
@@ -83,7 +84,7 @@ impl Draft {
                     let other = before.member_at(member);
                     (other.priority, before.ring(member), before.id(member)) < (tier, place, id)
                 };
-                (partition(count, stands_before), tier, place, at)
+                (partition(0..count, stands_before), tier, place, at)
             })
             .collect();
         joins.sort_unstable();
@@ -288,20 +289,6 @@ impl Draft {
             }
         }
     }
-}
-
-/// The first of `0..count` of which `is_before` no longer holds.
-fn partition(count: usize, is_before: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        if is_before(middle) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    low
 }
 
 /// The members' numbers in the order of their ids.

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::list::{AddressList, Addresses, Numbers, Row, Selection, Services};
 use super::packed::{MEMBER_WORDS, Member, NAME_WORDS, NameRow, PORT_WORDS, PortView, TAG_WORDS, TagRow};
+use super::search::{find, partition};
 use super::types::Browsed;
 use crate::catalog::{OnEmpty, Protocol, Service};
 
@@ -222,16 +223,7 @@ impl<'a> ServiceView<'a> {
         {
             return guess;
         }
-        let (mut low, mut high) = (0, self.members_len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if ends(middle) <= address {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+        partition(0..self.members_len(), |member| ends(member) <= address)
     }
 
     /// How many ports there are.
@@ -329,33 +321,21 @@ impl<'a> ServiceView<'a> {
     /// `_http._tcp.web.Z`, if it exists, with the number of its name.
     pub fn port(self, name: &[u8], protocol: Protocol) -> Option<(u32, Services)> {
         let text = self.text();
-        let (mut low, mut high) = (0, self.names_len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let row = self.name_at(middle);
-            match (row.octets(text), row.protocol).cmp(&(name, protocol)) {
-                std::cmp::Ordering::Equal => return Some((middle as u32, row.services)),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        let (at, row) = find(0..self.names_len(), |at| {
+            let row = self.name_at(at);
+            ((row.octets(text), row.protocol).cmp(&(name, protocol)), row)
+        })?;
+        Some((at as u32, row.services))
     }
 
     /// `canary.web.Z`, if it exists, with the members that bear the tag in the order of tier and ring.
     pub fn tag(self, label: &[u8]) -> Option<(Row, Selection)> {
         let text = self.text();
-        let (mut low, mut high) = (0, self.tags_len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let row = self.tag_at(middle);
-            match row.octets(text).cmp(label) {
-                std::cmp::Ordering::Equal => return Some((row.bearers, row.selection)),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        let (_, row) = find(0..self.tags_len(), |at| {
+            let row = self.tag_at(at);
+            (row.octets(text).cmp(label), row)
+        })?;
+        Some((row.bearers, row.selection))
     }
 
     /// The ports of a member, with their numbers.
@@ -366,20 +346,12 @@ impl<'a> ServiceView<'a> {
     /// The port of a member that has this name (its number among the names), with its number. A member's ports stand
     /// in the order of their names, and so do the names.
     pub fn port_of(self, member: usize, name: u32) -> Option<(u32, PortView)> {
-        let Range {
-            start: mut low,
-            end: mut high,
-        } = self.member_at(member).ports;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let found = self.port_at(middle);
-            match found.name.cmp(&name) {
-                std::cmp::Ordering::Equal => return Some((middle, found)),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        let ports = self.member_at(member).ports;
+        let (at, found) = find(ports.start as usize..ports.end as usize, |at| {
+            let port = self.port_at(at as u32);
+            (port.name.cmp(&name), port)
+        })?;
+        Some((at as u32, found))
     }
 }
 

@@ -295,3 +295,52 @@ fn an_old_snapshot_is_freed_by_the_writer_when_its_last_reader_has_gone() {
     drop((held, kept));
     assert!(also.upgrade().is_none(), "the oldest was left to its reader");
 }
+
+#[test]
+fn the_zones_found_without_a_look_up_are_those_of_a_snapshot_laid_out_anew() {
+    let mut catalog = Catalog::with_zones(&[ZONE, "other.internal", "third.internal"]);
+    let mut snapshot = Snapshot::of(catalog.state.clone());
+    let mut last = 0;
+    let mut noted = |catalog: &Catalog, large: Option<&str>, lone: Option<&str>| {
+        let records = &catalog.records[std::mem::replace(&mut last, catalog.records.len())..];
+        snapshot = snapshot.after(catalog.state.clone(), records.iter());
+        let anew = Snapshot::of(catalog.state.clone());
+        for snapshot in [&snapshot, &anew] {
+            let name = |view: &ZoneView| view.zone().name.to_string();
+            assert_eq!(snapshot.large().map(name).as_deref(), large);
+            assert_eq!(snapshot.lone().map(name).as_deref(), lone);
+            for zone in [snapshot.large(), snapshot.lone()].into_iter().flatten() {
+                let found = snapshot.zone(&zone.zone().name.to_wire()).unwrap();
+                assert_eq!(found.serial(), zone.serial());
+            }
+        }
+    };
+    noted(&catalog, None, None);
+    let services = |catalog: &mut Catalog, apex: &str, count: usize| {
+        for number in 0..count {
+            catalog.make(Change::PutService {
+                zone: zone(apex),
+                service: service(&format!("s{number}")),
+                settings: crate::catalog::ServiceSettings::default(),
+            });
+        }
+    };
+    services(&mut catalog, "other.internal", SMALL_SERVICES_MAX);
+    noted(&catalog, None, None);
+    services(&mut catalog, "third.internal", SMALL_SERVICES_MAX + 2);
+    noted(&catalog, Some("third.internal"), None);
+    catalog.register("a.last.other.internal", at("192.0.2.1"));
+    noted(&catalog, Some("third.internal"), None);
+    for number in 0..2 {
+        let (zone, service) = (zone("third.internal"), service(&format!("s{number}")));
+        catalog.make(Change::DeleteService { zone, service });
+    }
+    noted(&catalog, Some("other.internal"), None);
+    catalog.make(Change::DeleteZone {
+        zone: zone("third.internal"),
+    });
+    catalog.make(Change::DeleteZone { zone: zone(ZONE) });
+    noted(&catalog, Some("other.internal"), Some("other.internal"));
+    catalog.register("a.more.other.internal", at("192.0.2.1"));
+    noted(&catalog, Some("other.internal"), Some("other.internal"));
+}

@@ -50,6 +50,14 @@ fn the_count_counts() {
     assert_eq!(counted(|| drop(std::hint::black_box(Box::new(1)))), 2);
 }
 
+fn asked(client: &str, transport: Transport) -> Asked {
+    Asked {
+        client: client.parse().unwrap(),
+        transport,
+        udp_payload_max: UDP_PAYLOAD_DEFAULT,
+    }
+}
+
 fn catalog() -> Catalog {
     let mut catalog = Catalog::with_zones(&[ZONE, "2.0.192.in-addr.arpa", "ip6.arpa"]);
     for service in ["web", "few"] {
@@ -149,11 +157,7 @@ fn no_question_allocates() {
                 let packet = query(&name_wire(name), qtype, edns);
                 for transport in [Transport::Udp, Transport::Tcp] {
                     for client in ["198.51.100.1", "2001:db8::1"] {
-                        let asked = Asked {
-                            client: client.parse().unwrap(),
-                            transport,
-                            udp_payload_max: UDP_PAYLOAD_DEFAULT,
-                        };
+                        let asked = asked(client, transport);
                         let mut outcome = Outcome::Drop;
                         let count = counted(|| {
                             outcome = answer(&snapshot, &packet, &asked, &mut scratch, &mut out);
@@ -207,11 +211,7 @@ fn no_refusal_allocates() {
         ]);
         for packet in packets {
             for transport in [Transport::Udp, Transport::Tcp] {
-                let asked = Asked {
-                    client: [198, 51, 100, 1].into(),
-                    transport,
-                    udp_payload_max: UDP_PAYLOAD_DEFAULT,
-                };
+                let asked = asked("198.51.100.1", transport);
                 let mut outcome = Outcome::Drop;
                 let count = counted(|| outcome = answer(&snapshot, &packet, &asked, &mut scratch, &mut out));
                 assert_eq!(count, 0, "{packet:?}");
@@ -269,11 +269,7 @@ fn looking_ahead_allocates_nothing_and_alters_no_answer() {
         packet.truncate(random.usize(..=packet.len()));
         packets.push(packet);
     }
-    let asked = Asked {
-        client: [198, 51, 100, 1].into(),
-        transport: Transport::Udp,
-        udp_payload_max: UDP_PAYLOAD_DEFAULT,
-    };
+    let asked = asked("198.51.100.1", Transport::Udp);
     let reply = |packet: &[u8]| {
         let (mut scratch, mut out) = (Scratch::seeded(3), vec![0; TCP_MESSAGE_MAX]);
         let outcome = answer(&snapshot, packet, &asked, &mut scratch, &mut out);
@@ -319,11 +315,7 @@ fn the_largest_service_allocates_no_more() {
         for (name, qtype) in [("web", A), ("web", SRV), ("v2.web", SRV), ("_a._tcp.v2.web", SRV)] {
             let packet = query(&name_wire(&format!("{name}.svc.internal")), qtype, Some(1232));
             for transport in [Transport::Udp, Transport::Tcp] {
-                let asked = Asked {
-                    client: [198, 51, 100, 1].into(),
-                    transport,
-                    udp_payload_max: UDP_PAYLOAD_DEFAULT,
-                };
+                let asked = asked("198.51.100.1", transport);
                 let count = counted(|| {
                     std::hint::black_box(answer(&snapshot, &packet, &asked, &mut scratch, &mut out));
                 });
@@ -428,11 +420,7 @@ fn no_question_of_a_zone_file_allocates() {
             for edns in [None, Some(1232)] {
                 let packet = query(&name_wire(&name), qtype, edns);
                 for transport in [Transport::Udp, Transport::Tcp] {
-                    let asked = Asked {
-                        client: [198, 51, 100, 1].into(),
-                        transport,
-                        udp_payload_max: UDP_PAYLOAD_DEFAULT,
-                    };
+                    let asked = asked("198.51.100.1", transport);
                     let mut outcome = Outcome::Drop;
                     let count = counted(|| {
                         outcome = answer(&snapshot, &packet, &asked, &mut scratch, &mut out);

@@ -11,9 +11,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::arguments::{Arguments, Json};
 use crate::fail;
-use crate::flood::{Tally, Watched};
-use crate::histogram::Histogram;
 use crate::http::connect;
+use crate::measurement::Measurement;
 use crate::register::new_instance;
 use crate::socket::{Poll, monotonic_ns};
 
@@ -197,8 +196,6 @@ impl Connection {
 pub fn run(arguments: &Arguments) -> Json {
     let server = arguments.address("server");
     let clients: usize = arguments.number("clients", 64);
-    let warm_ns = (arguments.number("warm", 0.5) * 1e9) as u64;
-    let measured_ns = (arguments.number("seconds", 5.0) * 1e9) as u64;
     let run: u64 = arguments.number("seed", 1);
     let mut poll = Poll::new();
     let mut connections: Vec<Connection> = (0..arguments.number("connections", 8_usize).clamp(1, clients))
@@ -219,19 +216,10 @@ pub fn run(arguments: &Arguments) -> Json {
         }
         connection.flush();
     }
-    let watched = Watched::of(arguments);
-    let (mut tally, mut times) = (Tally::default(), Histogram::new());
-    let start_ns = monotonic_ns();
-    let mut begun = None;
+    let mut measurement = Measurement::start(arguments, 0.5, 5.0);
     loop {
-        let elapsed_ns = monotonic_ns() - start_ns;
-        match &begun {
-            None if elapsed_ns >= warm_ns => {
-                begun = Some(watched.begin());
-                (tally, times) = (Tally::default(), Histogram::new());
-            }
-            Some(begun) if elapsed_ns >= warm_ns + measured_ns => return watched.end(begun, &tally, &times),
-            _ => {}
+        if measurement.is_over(monotonic_ns()) {
+            return measurement.end();
         }
         let mut is_silent = true;
         for number in poll.wait(SILENCE_MS) {
@@ -241,10 +229,10 @@ pub fn run(arguments: &Arguments) -> Json {
             connection.read(|sent_ns, is_done| {
                 ended += 1;
                 if is_done {
-                    tally.answered += 1;
-                    times.add(monotonic_ns() - sent_ns);
+                    measurement.tally.answered += 1;
+                    measurement.times.add(monotonic_ns() - sent_ns);
                 } else {
-                    tally.wrong += 1;
+                    measurement.tally.wrong += 1;
                 }
             });
             for _ in 0..ended {

@@ -13,6 +13,7 @@ mod flood;
 mod histogram;
 mod http;
 mod load;
+mod measurement;
 mod outstanding;
 mod probe;
 mod process;

@@ -2,8 +2,8 @@
 //! a server that stalls is charged for all that would have been asked meanwhile.
 
 use crate::arguments::{Arguments, Json};
-use crate::flood::{Judge, Tally, Watched, hear};
-use crate::histogram::Histogram;
+use crate::flood::{Judge, hear};
+use crate::measurement::Measurement;
 use crate::outstanding::{Client, PLACES_MAX};
 use crate::socket::{Inbox, connect, monotonic_ns};
 
@@ -17,39 +17,28 @@ pub fn run(arguments: &Arguments) -> Json {
     let server = arguments.address("server");
     let rate: f64 = arguments.number("rate", 5000.0);
     let count: usize = arguments.number::<usize>("clients", 8).max(1);
-    let warm_ns = (arguments.number("warm", 0.2) * 1e9) as u64;
-    let measured_ns = (arguments.number("seconds", 3.0) * 1e9) as u64;
     let judge = Judge::of(arguments);
     let mut random = fastrand::Rng::with_seed(arguments.number("seed", 1));
     let questions = crate::questions(arguments);
     let mut clients: Vec<Client> = (0..count)
         .map(|_| Client::new(connect(server), PLACES_MAX))
         .collect();
-    let watched = Watched::of(arguments);
     let mut inbox = Inbox::new();
-    let (mut tally, mut times) = (Tally::default(), Histogram::new());
-    let (mut asked, mut held_up) = (0_usize, 0);
-    let start_ns = monotonic_ns();
-    let mut due_ns = start_ns as f64;
+    let mut asked = 0_usize;
+    let mut measurement = Measurement::start(arguments, 0.2, 3.0);
+    let mut due_ns = monotonic_ns() as f64;
     let mut question = vec![0; questions.length()];
-    let mut begun = None;
     loop {
         let now_ns = monotonic_ns();
-        if begun.is_none() && now_ns - start_ns >= warm_ns {
-            begun = Some(watched.begin());
-            (tally, times, held_up) = (Tally::default(), Histogram::new(), 0);
-        }
-        if let Some(begun) = &begun
-            && now_ns - start_ns >= warm_ns + measured_ns
-        {
+        if measurement.is_over(now_ns) {
             let lost = clients
                 .iter_mut()
                 .map(|client| client.give_up_before(now_ns - LOST_AFTER_NS));
-            tally.lost += lost.sum::<u64>();
-            return watched.end(begun, &tally, &times).count("held_up", held_up);
+            measurement.tally.lost += lost.sum::<u64>();
+            return measurement.end().count("held_up", measurement.held_up);
         }
         if now_ns as f64 - due_ns > HELD_UP_NS {
-            held_up += 1;
+            measurement.held_up += 1;
             due_ns = now_ns as f64;
         }
         while due_ns <= now_ns as f64 {
@@ -62,13 +51,13 @@ pub fn run(arguments: &Arguments) -> Json {
                     question[..2].copy_from_slice(&id.to_be_bytes());
                     let _ = client.socket.send(&question);
                 }
-                None => tally.lost += 1,
+                None => measurement.tally.lost += 1,
             }
             // The time to the next of a Poisson process.
             due_ns += -random.f64().max(1e-12).ln() * 1e9 / rate;
         }
         for client in &mut clients {
-            hear(client, &mut inbox, &questions, judge, &mut tally, &mut times);
+            hear(client, &mut inbox, &questions, judge, &mut measurement);
         }
     }
 }

@@ -7,9 +7,8 @@ use std::net::TcpStream;
 
 use crate::arguments::{Arguments, Json};
 use crate::fail;
-use crate::flood::{Tally, Watched};
-use crate::histogram::Histogram;
 use crate::http::{connect, instance_path, reply, request};
+use crate::measurement::Measurement;
 use crate::socket::{Poll, monotonic_ns};
 use crate::workload::{INSTANCES, body, port};
 
@@ -37,8 +36,6 @@ pub fn new_instance(run: u64, count: u64) -> (String, String, String) {
 pub fn run(arguments: &Arguments) -> Json {
     let http = arguments.address("http");
     let count: usize = arguments.number("clients", 64);
-    let warm_ns = (arguments.number("warm", 0.5) * 1e9) as u64;
-    let measured_ns = (arguments.number("seconds", 5.0) * 1e9) as u64;
     let run: u64 = arguments.number("seed", 1);
     let mut poll = Poll::new();
     let mut made = 0;
@@ -67,20 +64,11 @@ pub fn run(arguments: &Arguments) -> Json {
         })
         .collect();
     clients.iter_mut().for_each(&mut ask);
-    let watched = Watched::of(arguments);
-    let (mut tally, mut times) = (Tally::default(), Histogram::new());
-    let start_ns = monotonic_ns();
-    let mut begun = None;
+    let mut measurement = Measurement::start(arguments, 0.5, 5.0);
     let mut part = [0; 16 << 10];
     loop {
-        let elapsed_ns = monotonic_ns() - start_ns;
-        match &begun {
-            None if elapsed_ns >= warm_ns => {
-                begun = Some(watched.begin());
-                (tally, times) = (Tally::default(), Histogram::new());
-            }
-            Some(begun) if elapsed_ns >= warm_ns + measured_ns => return watched.end(begun, &tally, &times),
-            _ => {}
+        if measurement.is_over(monotonic_ns()) {
+            return measurement.end();
         }
         let mut is_silent = true;
         for number in poll.wait(SILENCE_MS) {
@@ -95,10 +83,10 @@ pub fn run(arguments: &Arguments) -> Json {
             if let Some((status, octets)) = reply(&client.received) {
                 client.received.drain(..octets);
                 if status == 201 {
-                    tally.answered += 1;
-                    times.add(monotonic_ns() - client.sent_ns);
+                    measurement.tally.answered += 1;
+                    measurement.times.add(monotonic_ns() - client.sent_ns);
                 } else {
-                    tally.wrong += 1;
+                    measurement.tally.wrong += 1;
                 }
                 ask(client);
             }
