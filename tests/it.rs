@@ -13,6 +13,8 @@ mod cli_client;
 mod cli_serve;
 #[path = "it/conformance/mod.rs"]
 mod conformance;
+#[path = "it/continuity.rs"]
+mod continuity;
 #[path = "it/corpus.rs"]
 mod corpus;
 #[path = "it/crash.rs"]
