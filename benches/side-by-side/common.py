@@ -36,13 +36,21 @@ def peers_installed(say):
 
 def run_ns(pid):
     """Nanoseconds that the threads of a process and of those below it have run."""
-    total = 0
+    return sum(ns for ns, _ in activity(pid).values())
+
+
+def activity(pid):
+    """Of each thread of a process and of those below it: nanoseconds run, and how often it has gone to sleep."""
+    found = {}
     for task in threads_below(pid):
         try:
-            total += int((task / "schedstat").read_text().split()[0])
+            ns = int((task / "schedstat").read_text().split()[0])
+            lines = (task / "status").read_text().splitlines()
         except (OSError, IndexError):
-            pass
-    return total
+            continue
+        sleeps = sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+        found[task] = (ns, sleeps)
+    return found
 
 
 def threads_below(pid):
@@ -68,6 +76,19 @@ def wait_until_quiet(pid, limit_s=240):
         if run_ns(pid) - before < 5_000_000:
             return
     raise Failure(f"process {pid} is still busy after {limit_s} s")
+
+
+def wait_for_threads(pid, unchanged_s=12, limit_s=120):
+    """Waits until no thread has come or gone for a while: those of the start linger, and take their figures along."""
+    known, since = None, 0
+    for second in range(limit_s):
+        now = activity(pid).keys()
+        if now != known:
+            known, since = now, second
+        if second - since >= unchanged_s:
+            return
+        time.sleep(1)
+    raise Failure(f"threads of process {pid} still come and go after {limit_s} s")
 
 
 def stop_all(contestants):
@@ -109,15 +130,4 @@ def pss_kib(pid):
         except OSError:
             continue
         total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return total
-
-
-def wakeups(pid):
-    total = 0
-    for task in threads_below(pid):
-        try:
-            lines = (task / "status").read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
     return total

@@ -1,7 +1,8 @@
 """Writes: what changes cost the answers, what an answer shows of them, how many become durable; and doing nothing."""
 import time
 
-from common import (WINDOW, flood, peers_installed, pss_kib, run_ns, started, stop_all, wait_until_quiet, wakeups)
+from common import (WINDOW, activity, flood, peers_installed, pss_kib, started, stop_all, wait_for_threads,
+                    wait_until_quiet)
 from contestants import Callsign, Etcd, program
 from tables import Table, middle, spread, times
 
@@ -123,9 +124,14 @@ def idle(stage, plan, services, watched_s):
 
     def watch(of, filled_with):
         wait_until_quiet(of.pid)
-        woken, used = wakeups(of.pid), run_ns(of.pid)
+        wait_for_threads(of.pid)
+        before = activity(of.pid)
         time.sleep(watched_s)
-        woken, used, pss = wakeups(of.pid) - woken, run_ns(of.pid) - used, pss_kib(of.pid)
+        after, pss = activity(of.pid), pss_kib(of.pid)
+        used = sum(ns - before.get(task, (0, 0))[0] for task, (ns, _) in after.items())
+        woken = sum(sleeps - before.get(task, (0, 0))[1] for task, (_, sleeps) in after.items())
+        # A thread that ended took its figures along: it had woken up to do so.
+        woken += len(before.keys() - after.keys())
         plan.keep("idle", of.name, f"{filled_with} services", {"wakeups": woken, "cpu_ns": used, "pss_kib": pss})
         table.row([of.name, f"{filled_with:,}", f"{pss / 1024:.1f}", f"{used / 1e6:.1f}", str(woken)])
     for of in plan.callsigns(stage, 0):

@@ -83,9 +83,13 @@ impl Writer<'_> {
     }
 
     fn deregister(&mut self, service: usize, number: u32) {
-        self.services[service].deregistering.store(number, Ordering::SeqCst);
+        self.services[service]
+            .deregistering
+            .store(number, Ordering::SeqCst);
         self.request("DELETE", service, number, None, 204);
-        self.services[service].deregistered.store(number, Ordering::SeqCst);
+        self.services[service]
+            .deregistered
+            .store(number, Ordering::SeqCst);
     }
 
     fn run(mut self, is_over: &AtomicBool) -> u64 {
@@ -186,7 +190,10 @@ impl<'a> Asker<'a> {
         let numbers: BTreeSet<u32> = if asked.rtype == Type::A {
             whole(asked.service, &reply.a_set()).unwrap_or_else(|| panic!("torn: {}", seen()))
         } else {
-            let targets = reply.srv_list().into_iter().map(|(_, _, port, target)| (port, target));
+            let targets = reply
+                .srv_list()
+                .into_iter()
+                .map(|(_, _, port, target)| (port, target));
             let numbers: BTreeSet<u32> = targets
                 .map(|(port, target)| {
                     let number = number_of(asked.service, &target).unwrap_or_else(|| panic!("{}", seen()));
@@ -195,7 +202,12 @@ impl<'a> Asker<'a> {
                 })
                 .collect();
             let brought: BTreeSet<Ipv4Addr> = reply.additionals.iter().filter_map(address_of).collect();
-            assert_eq!(whole(asked.service, &brought).as_ref(), Some(&numbers), "torn: {}", seen());
+            assert_eq!(
+                whole(asked.service, &brought).as_ref(),
+                Some(&numbers),
+                "torn: {}",
+                seen()
+            );
             numbers
         };
         let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else {
@@ -324,9 +336,17 @@ fn services_whose_instances_come_and_go_always_have_one() {
         (changes, answered, lost)
     });
     println!("{changes} changes, {answered} answers, {lost} lost in {lasts:?}");
-    assert_eq!(answered + lost, asked.load(Ordering::Relaxed), "every question is accounted for");
+    assert_eq!(
+        answered + lost,
+        asked.load(Ordering::Relaxed),
+        "every question is accounted for"
+    );
     // What a full socket drops is no wrong answer, but it is not to be the rule.
-    assert!(lost * 100 <= answered, "{lost} of {} were not answered", answered + lost);
+    assert!(
+        lost * 100 <= answered,
+        "{lost} of {} were not answered",
+        answered + lost
+    );
     let least = |per_s: u32| u64::from(per_s) * lasts.as_secs() / if is_full { 2 } else { 20 };
     assert!(
         changes >= least(CHANGES_PER_S) && answered >= least(QUESTIONS_PER_S),
