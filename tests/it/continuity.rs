@@ -114,7 +114,6 @@ impl Writer<'_> {
 struct Outstanding {
     service: usize,
     rtype: Type,
-    sent: Instant,
     /// As they were acknowledged when it was sent.
     registered: u32,
     deregistered: u32,
@@ -156,7 +155,6 @@ impl<'a> Asker<'a> {
         let outstanding = Outstanding {
             service,
             rtype,
-            sent: Instant::now(),
             registered: known.registered.load(Ordering::SeqCst),
             deregistered: known.deregistered.load(Ordering::SeqCst),
         };
@@ -185,7 +183,7 @@ impl<'a> Asker<'a> {
         let service = &self.services[asked.service];
         let begun = service.registering.load(Ordering::SeqCst);
         let ending = service.deregistering.load(Ordering::SeqCst);
-        let seen = || format!("{:?} of s{}: {}", asked.rtype, asked.service, reply.text());
+        let seen = || format!("{:?} of s{}: {reply:?}", asked.rtype, asked.service);
         assert_eq!((reply.rcode(), reply.tc()), (rcode::NOERROR, false), "{}", seen());
         let numbers: BTreeSet<u32> = if asked.rtype == Type::A {
             whole(asked.service, &reply.a_set()).unwrap_or_else(|| panic!("torn: {}", seen()))
