@@ -2,8 +2,8 @@
 //! without an instance, never a set that is half of one catalog and half of another, never an instance that was
 //! deregistered before the question, never one missing that was registered before it.
 //!
-//! 500 changes a second beside 20,000 questions a second, as far as the machine and the build keep up; for five minutes with
-//! `CALLSIGN_TEST_FULL`.
+//! 500 changes a second, as far as the machine and the build keep up, beside 4,000 questions a second for some seconds;
+//! with `CALLSIGN_TEST_FULL` beside 20,000, for five minutes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -24,6 +24,8 @@ const SERVICES: usize = WRITERS * SERVICES_PER_WRITER;
 const ASKERS: usize = 2;
 const CHANGES_PER_S: u32 = 500;
 const QUESTIONS_PER_S: u32 = 20_000;
+/// In the short form, which runs beside other tests.
+const QUESTIONS_PER_S_SHORT: u32 = 4_000;
 /// Questions that an asker sends at once.
 const BURST: u32 = 10;
 const SHORT: Duration = Duration::from_secs(4);
@@ -224,10 +226,10 @@ impl<'a> Asker<'a> {
         assert!(last - first <= 1, "of two catalogs: {}", seen());
     }
 
-    fn run(mut self, is_over: &AtomicBool, asked: &AtomicU64) -> (u64, u64) {
+    fn run(mut self, per_s: u32, is_over: &AtomicBool, asked: &AtomicU64) -> (u64, u64) {
         let (began, mut count) = (Instant::now(), 0);
         while !is_over.load(Ordering::SeqCst) {
-            pace(began, count, QUESTIONS_PER_S / ASKERS as u32);
+            pace(began, count, per_s / ASKERS as u32);
             for _ in 0..BURST {
                 self.ask();
             }
@@ -273,7 +275,11 @@ fn address_of(record: &crate::support::dns::Record) -> Option<Ipv4Addr> {
 #[test]
 fn services_whose_instances_come_and_go_always_have_one() {
     let is_full = std::env::var_os("CALLSIGN_TEST_FULL").is_some();
-    let lasts = if is_full { FULL } else { SHORT };
+    let (lasts, questions_per_s) = if is_full {
+        (FULL, QUESTIONS_PER_S)
+    } else {
+        (SHORT, QUESTIONS_PER_S_SHORT)
+    };
     let program = Program::start();
     let services: Vec<Service> = (0..SERVICES).map(|_| Service::default()).collect();
     let (is_over, asked) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -305,7 +311,7 @@ fn services_whose_instances_come_and_go_always_have_one() {
                 let asked = &asked;
                 scope.spawn(move || {
                     let _over = Over(is_over);
-                    asker.run(is_over, asked)
+                    asker.run(questions_per_s, is_over, asked)
                 })
             })
             .collect();
@@ -339,15 +345,15 @@ fn services_whose_instances_come_and_go_always_have_one() {
         asked.load(Ordering::Relaxed),
         "every question is accounted for"
     );
-    // What a full socket drops is no wrong answer, but it is not to be the rule.
+    // What a full socket drops is no wrong answer. How much that is says something only where nothing else runs.
     assert!(
-        lost * 100 <= answered,
+        !is_full || lost * 100 <= answered,
         "{lost} of {} were not answered",
         answered + lost
     );
     let least = |per_s: u32| u64::from(per_s) * lasts.as_secs() / if is_full { 2 } else { 20 };
     assert!(
-        changes >= least(CHANGES_PER_S) && answered >= least(QUESTIONS_PER_S),
+        changes >= least(CHANGES_PER_S) && answered >= least(questions_per_s),
         "{changes} changes and {answered} answers in {lasts:?}"
     );
 }
