@@ -62,7 +62,7 @@ impl Files {
     }
 
     /// A data base that is being made, until it is moved to its place.
-    pub(super) fn new(&self) -> PathBuf {
+    pub(super) fn in_the_making(&self) -> PathBuf {
         self.dir.join(NEW)
     }
 
@@ -300,7 +300,7 @@ pub(super) fn copying_connection(db: &Path) -> Result<Connection, rusqlite::Erro
 
 /// Makes an empty catalog: complete in a file beside its place, then moved there.
 fn create(files: &Files) -> Result<(), OpenError> {
-    let new = files.new();
+    let new = files.in_the_making();
     let failed = |error: &dyn std::fmt::Display| {
         OpenError::Unusable(format!(
             "cannot make {}: {error}; the server needs room and the right to write in its directory",

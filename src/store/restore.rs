@@ -90,7 +90,7 @@ pub fn restore(file: &Path, dir: &Path, replace: bool, now: Timestamp) -> Result
         )));
     }
     files.remove_rest()?;
-    let new = files.new();
+    let new = files.in_the_making();
     let failed = |error: &dyn std::fmt::Display| {
         CopyError::Store(OpenError::Unusable(format!(
             "cannot write in {}: {error}; it needs room and the right to write. What was there is as it was",

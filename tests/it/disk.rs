@@ -73,6 +73,7 @@ fn a_full_disk_is_well_again_without_a_write_once_there_is_room() {
         "a",
         json!({"address": "192.0.2.1", "lease": "1h"}),
     );
+    register(&program, "web", "b", json!({"address": "192.0.2.2"}));
     assert!(std::fs::write(&ballast, vec![1; 32 << 20]).is_err());
     let client = program.client();
     let detail = fill(&client);
@@ -82,7 +83,7 @@ fn a_full_disk_is_well_again_without_a_write_once_there_is_room() {
     );
     assert!(trouble(&program, "disk_full"));
     // Who leaves finds room; that says nothing about who comes.
-    client.delete("/v1/services/big/instances/i0").expect(204);
+    client.delete("/v1/services/web/instances/b").expect(204);
     for _ in 0..15 {
         let ready = client.get("/readyz").expect(503);
         assert!(ready.text().contains("the disk is full"), "{}", ready.text());
@@ -256,12 +257,24 @@ fn a_quota_that_is_used_up_counts_as_a_full_disk() {
         return;
     }
     let folder = Folder::new();
-    // Each thread counts for itself: the writer finds no room for its reserve either, three times.
+    let file = |name: &str| folder.path().join("data").join(name).display().to_string();
+    let (wal, reserve, room) = (
+        file("callsign.db-wal"),
+        file("callsign.reserve"),
+        file("callsign.room"),
+    );
+    // One write of a commit; each thread counts for itself, so the writer finds no room either, three times.
     let rules = [
+        "-P",
+        &wal,
+        "-P",
+        &reserve,
+        "-P",
+        &room,
         "-e",
         "trace=pwrite64,fallocate",
         "-e",
-        "inject=pwrite64:error=EDQUOT:when=150..152",
+        "inject=pwrite64:error=EDQUOT:when=150",
         "-e",
         "inject=fallocate:error=EDQUOT:when=1..3",
     ];
