@@ -41,9 +41,9 @@ impl Backup {
     }
 }
 
-/// Make a backup the catalog of a data directory that no server runs on
+/// Make a backup the catalog of a data directory
 ///
-/// Everything in the backup is checked first. The catalog gets a new epoch, its index moves ahead by 2^32 and its
+/// No server may run on it. Everything in the backup is checked first. The catalog gets a new epoch, its index moves ahead by 2^32 and its
 /// serials by 2^16, past what was given out since the backup was made.
 #[derive(Debug, Args)]
 pub(super) struct Restore {

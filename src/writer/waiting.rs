@@ -21,6 +21,8 @@ impl Wake for Parked {
 pub(super) fn within<T>(queue: &mut mpsc::Receiver<T>, limit: Duration) -> Option<Option<T>> {
     let waker = Waker::from(Arc::new(Parked(thread::current())));
     let mut context = Context::from_waker(&waker);
+    // A wake-up that came after the last wait had ended is used up.
+    thread::park_timeout(Duration::ZERO);
     let mut parked = false;
     loop {
         match queue.poll_recv(&mut context) {
