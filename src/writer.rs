@@ -9,10 +9,12 @@
 //! neighbour did: that neighbour did nothing in the end.
 
 mod thread;
+mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,6 +30,8 @@ use thread::Thread;
 pub const QUEUED_REQUESTS_MAX: usize = 4096;
 /// Operations of all requests that wait; past it requests are refused as busy. It bounds memory: a batch has 1,000.
 pub const QUEUED_OPERATIONS_MAX: usize = 16_384;
+/// How often the writer looks, while the disk is full or another process holds a lock, whether it can go on.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Operations in one transaction; the request that passes it is the last.
 pub const COMMIT_OPERATIONS_MAX: usize = 2048;
 
@@ -67,7 +71,10 @@ pub enum Refusal {
     Busy(String),
     /// The disk is full: 507.
     #[error("the disk is full")]
-    DiskFull,
+    DiskFull {
+        /// Whether a deregistration would still be done.
+        leaving_works: bool,
+    },
     /// The store failed; a restart is needed: 503.
     #[error("{0}")]
     ReadOnly(String),

@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "it/backup.rs"]
+mod backup;
 #[path = "it/check_zone.rs"]
 mod check_zone;
 #[path = "it/cli_client.rs"]
@@ -21,6 +23,8 @@ mod corpus;
 mod crash;
 #[path = "it/differential.rs"]
 mod differential;
+#[path = "it/disk.rs"]
+mod disk;
 #[path = "it/dns_dig.rs"]
 mod dns_dig;
 #[path = "it/dns_gate.rs"]
@@ -67,6 +71,8 @@ mod http_zones;
 mod leases;
 #[path = "it/metrics.rs"]
 mod metrics;
+#[path = "it/power_loss.rs"]
+mod power_loss;
 #[path = "it/rebuild.rs"]
 mod rebuild;
 #[path = "it/restart.rs"]

@@ -14,10 +14,10 @@ use crate::catalog::{
     Instance, KnownName, Lingering, Port, Service, ServiceSettings, State, Status, Ttl, Verdict, Zone,
     ZoneSettings,
 };
-use crate::store::{self, Identity, OpenError};
+use crate::store::{self, Identity};
 
 use super::Context;
-use super::failure::{Done, Failure};
+use super::failure::Done;
 
 /// Print the catalog as JSON, also beside a running server
 ///
@@ -31,15 +31,8 @@ pub(super) struct Dump {
 
 impl Dump {
     pub(super) fn run(self, context: &mut Context<'_>) -> Done {
-        let variable = (context.environment)("CALLSIGN_DATA_DIR").filter(|value| !value.is_empty());
-        let dir = self
-            .data_dir
-            .or(variable.map(PathBuf::from))
-            .unwrap_or_else(|| "callsign-data".into());
-        let (state, identity) = store::read(&dir).map_err(|error| match error {
-            OpenError::InUse(_) => Failure::InUse(anyhow::Error::new(error)),
-            OpenError::Unusable(_) => Failure::Storage(anyhow::Error::new(error)),
-        })?;
+        let dir = context.data_dir(self.data_dir);
+        let (state, identity) = store::read(&dir)?;
         serde_json::to_writer_pretty(&mut *context.out, &Catalog::of(&state, &identity))
             .map_err(std::io::Error::from)?;
         writeln!(context.out)?;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::store::{CopyError, OpenError};
+
 /// What a command comes to.
 pub(super) type Done<T = ()> = Result<T, Failure>;
 
@@ -57,6 +59,24 @@ impl Failure {
                 Some(format!("{error:#}"))
             }
             Self::Found | Self::Unread => None,
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse(_) => Self::InUse(anyhow::Error::new(error)),
+            OpenError::Unusable(_) => Self::Storage(anyhow::Error::new(error)),
+        }
+    }
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Usage(message) => Self::usage(message),
+            CopyError::Store(error) => error.into(),
         }
     }
 }

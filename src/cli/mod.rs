@@ -6,6 +6,7 @@
 //! directory is in use.
 
 mod apply;
+mod backup;
 mod check;
 mod client;
 mod dump;
@@ -21,6 +22,7 @@ mod table;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +56,8 @@ enum Command {
     CheckConfig(check::CheckConfig),
     CheckZone(check::CheckZone),
     Dump(dump::Dump),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
 }
 
 /// What a command has of the world.
@@ -67,6 +71,13 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The folder of the catalog: what the flag says, or the environment, or the default.
+    fn data_dir(&self, flag: Option<PathBuf>) -> PathBuf {
+        let variable = (self.environment)("CALLSIGN_DATA_DIR").filter(|value| !value.is_empty());
+        flag.or(variable.map(PathBuf::from))
+            .unwrap_or_else(|| "callsign-data".into())
+    }
+
     /// A variable's value. An empty one counts as unset.
     fn variable(&self, name: &str) -> Result<Option<String>, Failure> {
         match (self.environment)(name).filter(|value| !value.is_empty()) {
@@ -98,6 +109,8 @@ impl Command {
             Self::CheckConfig(command) => command.run(context),
             Self::CheckZone(command) => command.run(context),
             Self::Dump(command) => command.run(context),
+            Self::Backup(command) => command.run(context),
+            Self::Restore(command) => command.run(context),
         }
     }
 }

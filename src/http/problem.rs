@@ -124,10 +124,17 @@ impl Problem {
             Refusal::Busy(_) => unavailable("busy", RETRY_BUSY_S),
             Refusal::Stopping => unavailable("stopping", RETRY_BUSY_S),
             Refusal::ReadOnly(_) => unavailable("read_only", RETRY_TROUBLE_S),
-            Refusal::DiskFull => Self::new(
+            Refusal::DiskFull { leaving_works } => Self::new(
                 StatusCode::INSUFFICIENT_STORAGE,
                 "disk_full",
-                "the disk is full; deregistration and heartbeats still work, the rest does again when there is room",
+                match leaving_works {
+                    true => {
+                        "the disk is full; deregistration and heartbeats still work, the rest does again when there is room"
+                    }
+                    false => {
+                        "the disk is full, and nothing is left of the room that is kept for deregistrations; heartbeats still work, the rest does again when there is room"
+                    }
+                },
             ),
         }
     }

@@ -166,8 +166,9 @@ impl Bound<'_> {
     async fn serve(self, config: &Config, clock: Clock) -> Result<Parts, Error> {
         let Self { locked, files, .. } = self;
         let (current, base) = (self.current.clone(), config.base.clone());
+        let counts = self.metrics.store.clone();
         let loading = move || {
-            let mut opened = locked.load().map_err(of_store)?;
+            let mut opened = locked.load_counting(counts).map_err(of_store)?;
             opened.state.base = base;
             let changes = zone_files::changes(files, &mut opened.state);
             current.fill(Snapshot::of(opened.state));

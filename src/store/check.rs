@@ -42,7 +42,8 @@ fn is_verdict(error: &rusqlite::Error) -> bool {
     )
 }
 
-fn check(db: &Path, stop: &Arc<AtomicBool>) -> Result<(), Trouble> {
+/// The same of the data base at `db`, whatever is wrong.
+pub(super) fn check(db: &Path, stop: &Arc<AtomicBool>) -> Result<(), Trouble> {
     let mut connection = reading_connection(db)?;
     let stop = stop.clone();
     connection.progress_handler(STEPS, Some(move || stop.load(Ordering::Relaxed)))?;

@@ -7,17 +7,18 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use uuid::Uuid;
 
 use super::OpenError;
 
+const NAME: &str = "callsign.lock";
+
 /// The lock on a data directory; released when it is dropped or the process ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
-    path: PathBuf,
 }
 
 /// The last commit that was acknowledged from a directory.
@@ -30,7 +31,7 @@ pub(super) struct Mark {
 impl Lock {
     /// Locks `dir`.
     pub(super) fn take(dir: &Path) -> Result<Self, OpenError> {
-        let path = dir.join("callsign.lock");
+        let path = dir.join(NAME);
         let failed = |error: std::io::Error| {
             OpenError::Unusable(format!(
                 "cannot lock {}: {error}; the server needs to read and write in the data directory",
@@ -45,7 +46,7 @@ impl Lock {
             .open(&path)
             .map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { file, path }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::Error(error)) => Err(failed(error)),
             Err(TryLockError::WouldBlock) => {
                 let holder = line(&file).and_then(|line| Some(line.split_once(" pid ")?.1.trim().to_owned()));
@@ -62,20 +63,9 @@ impl Lock {
         }
     }
 
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The mark, if there is one that can be read.
     pub(super) fn mark(&self) -> Option<Mark> {
-        let line = line(&self.file)?;
-        let mut words = line.split(' ');
-        let mut after = |word| (words.next() == Some(word)).then(|| words.next()).flatten();
-        Some(Mark {
-            epoch: after("epoch")?.parse().ok()?,
-            index: after("index")?.parse().ok()?,
-        })
+        mark(&self.file)
     }
 
     /// Leaves a mark. It is a help, not a promise: where it cannot be written, the older one stays.
@@ -88,6 +78,30 @@ impl Lock {
         );
         let _ = self.file.write_all_at(line.as_bytes(), 0);
     }
+}
+
+/// The mark in `dir`, for those who only look.
+pub(super) fn mark_in(dir: &Path) -> Option<Mark> {
+    mark(&File::open(dir.join(NAME)).ok()?)
+}
+
+/// Whether a server runs over `dir`.
+pub(super) fn is_held(dir: &Path) -> bool {
+    let Ok(file) = File::open(dir.join(NAME)) else {
+        return false;
+    };
+    // Shared, and let go at once: it is asked, not taken.
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
+fn mark(file: &File) -> Option<Mark> {
+    let line = line(file)?;
+    let mut words = line.split(' ');
+    let mut after = |word| (words.next() == Some(word)).then(|| words.next()).flatten();
+    Some(Mark {
+        epoch: after("epoch")?.parse().ok()?,
+        index: after("index")?.parse().ok()?,
+    })
 }
 
 /// The file's one line.

@@ -2,14 +2,17 @@
 //!
 //! - [`Store::lock`] takes the data directory for this process; [`Locked::load`] judges what is there and loads it.
 //! - [`Store::apply`] writes a batch in one transaction; when it returns, it is on disk.
-//! - [`read`] and [`quick_check`] look at the file beside a running server.
+//! - [`read`], [`quick_check`] and [`backup()`] look at the file beside a running server; [`restore()`] makes a backup the
+//!   catalog of a directory.
 //!
 //! Nothing here decides what the catalog is to be: a batch is written as it is given. What is damaged, or newer than
 //! this program, is never replaced, emptied or repaired. `docs/design/store.md` says why the rows look as they do.
 
+mod backup;
 mod check;
 mod checkpoint;
 mod gather;
+mod heal;
 mod instances;
 mod load;
 mod lock;
@@ -18,6 +21,7 @@ mod migrations;
 mod open;
 mod put;
 mod reserve;
+mod restore;
 mod rows;
 mod scan;
 mod tally;
@@ -25,12 +29,14 @@ mod trouble;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior, ffi};
 
 use crate::catalog::{Image, Kind, Record, State};
+use crate::metrics::Store as Counts;
 
 use checkpoint::Checkpoints;
 use lock::{Lock, Mark};
@@ -39,8 +45,10 @@ use reserve::Reserve;
 use tally::Tallies;
 use write::{WriteError, Writing};
 
+pub use backup::{Backup, CopyError, backup};
 pub use check::quick_check;
 pub use open::Locked;
+pub use restore::{Restored, restore};
 
 /// Who this catalog and this server are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +95,10 @@ impl Batch<'_> {
 pub enum CommitError {
     /// No room.
     #[error("the disk is full")]
-    Full,
+    Full {
+        /// Whether what only takes away still has room: some is kept for it.
+        leaving_works: bool,
+    },
     /// Another process holds a lock on the data base.
     #[error("another process holds a lock on the data base")]
     Busy,
@@ -132,8 +143,13 @@ pub struct Store {
     tallies: Tallies,
     keep: Keep,
     reserve: Reserve,
+    /// No room was found; until some is, what succeeds has used what was kept.
+    is_full: bool,
+    /// Another process held its lock for longer than a writer waits: until it is gone, nobody waits again.
+    is_locked: bool,
     /// Why nothing more is written.
     failure: Option<String>,
+    counts: Arc<Counts>,
 }
 
 impl Store {
@@ -160,7 +176,9 @@ impl Store {
         identity: Identity,
         tallies: Tallies,
         reserve: Reserve,
+        counts: Arc<Counts>,
     ) -> Self {
+        counts.set_kept_octets(reserve.octets());
         Self {
             connection,
             checkpoints,
@@ -169,7 +187,10 @@ impl Store {
             tallies,
             keep: log::KEEP,
             reserve,
+            is_full: false,
+            is_locked: false,
             failure: None,
+            counts,
         }
     }
 
@@ -179,33 +200,50 @@ impl Store {
     /// [`CommitError`]; nothing of the batch is then in the catalog. After [`CommitError::Failed`] every later call
     /// fails too: what a disk that refused to sync has kept cannot be known, and syncing again would hide it.
     pub fn apply(&mut self, batch: &Batch<'_>) -> Result<(), CommitError> {
-        if let Some(failure) = &self.failure {
-            return Err(CommitError::Failed(failure.clone()));
-        }
         if batch.entries.is_empty() {
             return Ok(());
         }
-        self.tidy();
         let takes_away = batch.takes_away();
-        if self.reserve.withholds() && !takes_away {
-            return Err(CommitError::Full);
+        let committed = self.try_apply(batch, takes_away);
+        if committed.is_ok() {
+            // What takes away may have had the room that is kept for it.
+            self.is_full &= takes_away;
         }
-        let mut committed = self.commit(batch).map_err(|error| self.refuse(error));
-        if matches!(committed, Err(CommitError::Full)) && takes_away && self.reserve.release() {
-            // What the log holds has its place in the data base; where that can be done, it makes more room.
-            if let Err(error) = self.checkpoint()
-                && let failed @ CommitError::Failed(_) = self.refuse(error.into())
-            {
-                return Err(failed);
-            }
-            committed = self.commit(batch).map_err(|error| self.refuse(error));
-        }
+        self.note(committed.as_ref().err());
         self.tallies = committed?;
         self.lock.set_mark(Mark {
             epoch: self.identity.epoch,
             index: batch.after.index,
         });
         Ok(())
+    }
+
+    fn try_apply(&mut self, batch: &Batch<'_>, takes_away: bool) -> Result<Tallies, CommitError> {
+        if let Some(failure) = &self.failure {
+            return Err(CommitError::Failed(failure.clone()));
+        }
+        self.tidy();
+        if self.reserve.withholds() && !takes_away {
+            return Err(self.full());
+        }
+        let committed = self.commit(batch).map_err(|error| self.refuse(error));
+        if !takes_away || !matches!(committed, Err(CommitError::Full { .. })) {
+            return committed;
+        }
+        if self.reserve.release() {
+            // What the log holds has its place in the data base; where that can be done, it makes more room.
+            if let Err(error) = self.checkpoint()
+                && let failed @ CommitError::Failed(_) = self.refuse(error.into())
+            {
+                return Err(failed);
+            }
+            let committed = self.commit(batch).map_err(|error| self.refuse(error));
+            if !matches!(committed, Err(CommitError::Full { .. })) {
+                return committed;
+            }
+        }
+        self.reserve.note_used_up();
+        Err(self.full())
     }
 
     /// Does what need not be done within a commit: for the time when nobody waits for one.
@@ -239,6 +277,7 @@ impl Store {
         )?;
         let tallies = writing.tallies()?;
         transaction.commit()?;
+        self.waits_for_locks(true);
         Ok(tallies)
     }
 
@@ -250,10 +289,12 @@ impl Store {
         };
         match code.map(|failure| (failure.code, failure.extended_code)) {
             // The file that SQLite shares between processes cannot grow either.
-            Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) if rolled_back => {
-                CommitError::Full
-            }
+            Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) if rolled_back => self.full(),
+            // SQLite takes a quota that is used up (EDQUOT) for a broken disk. A write that failed is no sync that
+            // failed: what was written is not counted as committed, and is written anew.
+            Some((_, ffi::SQLITE_IOERR_WRITE)) if rolled_back && self.reserve.finds_it_full() => self.full(),
             Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) if rolled_back => {
+                self.waits_for_locks(false);
                 CommitError::Busy
             }
             _ => {

@@ -8,6 +8,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -16,6 +17,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi};
 use uuid::Uuid;
 
 use crate::catalog::State;
+use crate::metrics;
 
 use super::checkpoint::Checkpoints;
 use super::load::{self, Loaded};
@@ -25,12 +27,12 @@ use super::reserve::Reserve;
 use super::tally::{Table, Tallies, checksum};
 use super::trouble::Trouble;
 use super::write::Writing;
-use super::{Identity, OpenError, Opened, Store};
+use super::{Identity, OpenError, Opened, Store, restore};
 
 /// The oldest SQLite that is trusted: before it, a WAL could be reset while another connection still needed it.
 const SQLITE_MIN: i32 = 3_051_003;
 /// How long a statement waits for another process's lock. With it a write is answered within 5 s.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 /// A WAL that has grown past this (a reader held it) is cut back to it.
 const WAL_OCTETS_KEPT: u32 = 32 << 20;
 /// Page cache of the writing connection, in KiB.
@@ -38,12 +40,15 @@ const CACHE_KIB: i32 = 16 << 10;
 /// Statements kept compiled: each of those over each table.
 const STATEMENTS: usize = 64;
 
+const NEW: &str = "callsign.db.new";
+
 /// The files of a data directory.
 #[derive(Clone, Debug)]
 pub(super) struct Files {
     pub(super) db: PathBuf,
-    wal: PathBuf,
-    dir: PathBuf,
+    pub(super) wal: PathBuf,
+    pub(super) shm: PathBuf,
+    pub(super) dir: PathBuf,
 }
 
 impl Files {
@@ -51,8 +56,43 @@ impl Files {
         Self {
             db: dir.join("callsign.db"),
             wal: dir.join("callsign.db-wal"),
+            shm: dir.join("callsign.db-shm"),
             dir: dir.to_owned(),
         }
+    }
+
+    /// A data base that is being made, until it is moved to its place.
+    pub(super) fn in_the_making(&self) -> PathBuf {
+        self.dir.join(NEW)
+    }
+
+    /// Removes what a start or a restore that was cut short left: nothing was ever acknowledged from it.
+    pub(super) fn remove_rest(&self) -> Result<(), OpenError> {
+        for end in ["", "-journal", "-wal", "-shm"] {
+            let rest = self.dir.join(format!("{NEW}{end}"));
+            match fs::remove_file(&rest) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(OpenError::Unusable(format!(
+                        "cannot remove {}: {error}; the server needs the right to write in its directory",
+                        rest.display()
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds that there is a catalog to look at.
+    pub(super) fn must_exist(&self) -> Result<(), OpenError> {
+        if self.exist()? {
+            return Ok(());
+        }
+        Err(OpenError::Unusable(format!(
+            "there is no catalog in {}: {} does not exist; give the --data-dir of a server that ran",
+            self.dir.display(),
+            self.db.display()
+        )))
     }
 
     /// Whether there is a file to judge. A WAL alone is no catalog and no fresh start either.
@@ -86,8 +126,8 @@ impl Files {
 /// A data directory that is this process's, and was not looked at yet. Dropping it sets it free.
 #[derive(Debug)]
 pub struct Locked {
-    lock: Lock,
-    files: Files,
+    pub(super) lock: Lock,
+    pub(super) files: Files,
 }
 
 pub(super) fn lock(dir: &Path) -> Result<Locked, OpenError> {
@@ -110,7 +150,17 @@ impl Locked {
     /// # Errors
     /// [`OpenError`].
     pub fn load(self) -> Result<Opened, OpenError> {
+        self.load_counting(Arc::default())
+    }
+
+    /// The same for a store that tells `counts` what becomes of commits.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn load_counting(self, counts: Arc<metrics::Store>) -> Result<Opened, OpenError> {
         let Self { lock, files } = self;
+        restore::finish(&files)?;
+        files.remove_rest()?;
         if !files.exist()? {
             create(&files)?;
         }
@@ -130,7 +180,7 @@ impl Locked {
         });
         let reserve = Reserve::open(&files.dir);
         Ok(Opened {
-            store: Store::new(connection, checkpoints, lock, identity, tallies, reserve),
+            store: Store::new(connection, checkpoints, lock, identity, tallies, reserve, counts),
             state,
             identity,
         })
@@ -140,13 +190,8 @@ impl Locked {
 pub(super) fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
     assert_version()?;
     let files = Files::of(dir);
-    if !files.exist()? {
-        return Err(OpenError::Unusable(format!(
-            "there is no catalog in {}: {} does not exist; give the --data-dir of a server that ran",
-            dir.display(),
-            files.db.display()
-        )));
-    }
+    restore::none_is_cut_short(&files)?;
+    files.must_exist()?;
     let loaded = || {
         let connection = reading_connection(&files.db)?;
         match migrations::judge(&connection)? {
@@ -158,7 +203,7 @@ pub(super) fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
     Ok((state, identity))
 }
 
-fn assert_version() -> Result<(), OpenError> {
+pub(super) fn assert_version() -> Result<(), OpenError> {
     if rusqlite::version_number() < SQLITE_MIN {
         return Err(OpenError::Unusable(format!(
             "this program was built with SQLite {}, which can lose commits; build it with 3.51.3 or later",
@@ -188,20 +233,26 @@ fn judge(files: &Files, lock: &Lock) -> Result<Loaded, Trouble> {
         migrations::judge(&connection)?;
     }
     let loaded = load::load(&connection, || reading_connection(&files.db))?;
-    if let Some(mark) = lock.mark()
-        && mark.epoch == loaded.identity.epoch
-        && mark.index > loaded.state.index
-    {
-        return Err(Trouble::Older(format!(
-            "it ends at the index {}, and {} was acknowledged; its write-ahead log (callsign.db-wal) was removed or \
-             damaged, or an older copy was put in its place. If that copy is meant, remove {} and start again; what \
-             came after it is then lost",
-            loaded.state.index,
-            mark.index,
-            lock.path().display()
-        )));
-    }
+    held_against(lock.mark(), &loaded, files)?;
     Ok(loaded)
+}
+
+/// Holds that what was loaded has all that was acknowledged, as far as the mark knows.
+pub(super) fn held_against(mark: Option<Mark>, loaded: &Loaded, files: &Files) -> Result<(), Trouble> {
+    match mark {
+        Some(mark) if mark.epoch == loaded.identity.epoch && mark.index > loaded.state.index => {
+            Err(Trouble::Older(format!(
+                "it ends at the index {}, and {} was acknowledged; its write-ahead log (callsign.db-wal) was removed \
+                 or damaged, or an older copy was put in its place. If what is there is to be served, callsign restore \
+                 {} --data-dir {} --replace begins a new epoch with it; what came after it is then lost",
+                loaded.state.index,
+                mark.index,
+                files.db.display(),
+                files.dir.display()
+            )))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A connection that writes neither the data base nor its WAL.
@@ -214,7 +265,7 @@ pub(super) fn reading_connection(db: &Path) -> Result<Connection, rusqlite::Erro
     Ok(connection)
 }
 
-fn writing_connection(db: &Path) -> Result<Connection, Trouble> {
+pub(super) fn writing_connection(db: &Path) -> Result<Connection, Trouble> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(db, flags)?;
     // SQLite opens what it may not write for reading, and the first registration would tell.
@@ -249,25 +300,13 @@ pub(super) fn copying_connection(db: &Path) -> Result<Connection, rusqlite::Erro
 
 /// Makes an empty catalog: complete in a file beside its place, then moved there.
 fn create(files: &Files) -> Result<(), OpenError> {
-    let new = files.dir.join("callsign.db.new");
+    let new = files.in_the_making();
     let failed = |error: &dyn std::fmt::Display| {
         OpenError::Unusable(format!(
             "cannot make {}: {error}; the server needs room and the right to write in its directory",
             files.db.display()
         ))
     };
-    // What a start that was cut short left; nothing was ever acknowledged from it.
-    for rest in [
-        "callsign.db.new",
-        "callsign.db.new-journal",
-        "callsign.db.new-wal",
-        "callsign.db.new-shm",
-    ] {
-        match fs::remove_file(files.dir.join(rest)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&error)),
-            _ => {}
-        }
-    }
     fill(&new).map_err(|trouble| trouble.with(&new))?;
     let moved = File::open(&new)
         .and_then(|file| file.sync_all())

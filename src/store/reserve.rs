@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 
 /// Some thousand deregistrations in commits of their own, until a checkpoint makes room in the write-ahead log.
 const OCTETS: i64 = 8 << 20;
+/// Room beyond it without which the disk still counts as full, once it was: a commit that fits into what the
+/// write-ahead log has already says nothing about the next one.
+const MARGIN_OCTETS: i64 = 1 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -26,6 +29,8 @@ enum Standing {
 pub(super) struct Reserve {
     path: PathBuf,
     standing: Standing,
+    /// Given up, and what was there is used up too.
+    is_used_up: bool,
 }
 
 impl Reserve {
@@ -48,13 +53,73 @@ impl Reserve {
                 }
             }
         };
-        Self { path, standing }
+        Self {
+            path,
+            standing,
+            is_used_up: false,
+        }
+    }
+
+    /// Whether who leaves has room although others have none.
+    pub(super) fn is_kept(&self) -> bool {
+        match self.standing {
+            Standing::Whole => true,
+            Standing::Spent => !self.is_used_up,
+            Standing::Absent => false,
+        }
+    }
+
+    /// Notes that not even who leaves had room.
+    pub(super) fn note_used_up(&mut self) {
+        self.is_used_up = true;
+    }
+
+    /// Octets that it occupies.
+    pub(super) fn octets(&self) -> u64 {
+        match self.standing {
+            Standing::Whole => OCTETS.unsigned_abs(),
+            Standing::Spent | Standing::Absent => 0,
+        }
+    }
+
+    /// Whether there is room to grow. What was given up is had back first; where there never was any, it is asked for
+    /// again, and nobody waits for it.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.standing != Standing::Whole {
+            if allocate(&self.path).is_ok() {
+                self.is_whole();
+            } else if self.standing == Standing::Spent {
+                return false;
+            } else {
+                drop(fs::remove_file(&self.path));
+            }
+        }
+        self.margin().is_ok()
+    }
+
+    /// Whether the disk, or what its owner may use of it, is full.
+    pub(super) fn finds_it_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        self.margin()
+            .is_err_and(|error| matches!(error.kind(), StorageFull | QuotaExceeded))
+    }
+
+    /// Takes the room beyond the reserve, and gives it back.
+    fn margin(&self) -> std::io::Result<()> {
+        let path = self.path.with_extension("room");
+        let filled = File::create(&path).and_then(|file| fill(&file, MARGIN_OCTETS));
+        drop(fs::remove_file(&path));
+        filled
+    }
+
+    fn is_whole(&mut self) {
+        (self.standing, self.is_used_up) = (Standing::Whole, false);
     }
 
     /// Whether what only adds has to wait: the room was given up and cannot be had back yet.
     pub(super) fn withholds(&mut self) -> bool {
         if self.standing == Standing::Spent && allocate(&self.path).is_ok() {
-            self.standing = Standing::Whole;
+            self.is_whole();
         }
         self.standing == Standing::Spent
     }
@@ -80,21 +145,21 @@ fn allocate(path: &Path) -> std::io::Result<()> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    fill(&file).inspect_err(|_| {
+    fill(&file, OCTETS).inspect_err(|_| {
         // What was had of it goes back to those who need it now.
         drop(File::set_len(&file, 0));
     })
 }
 
 #[cfg(any(target_os = "linux", target_os = "freebsd"))]
-fn fill(file: &File) -> std::io::Result<()> {
-    Ok(nix::fcntl::posix_fallocate(file, 0, OCTETS)?)
+fn fill(file: &File, octets: i64) -> std::io::Result<()> {
+    Ok(nix::fcntl::posix_fallocate(file, 0, octets)?)
 }
 
 /// Written out, which every system knows.
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
-fn fill(mut file: &File) -> std::io::Result<()> {
-    let zeros = vec![0; usize::try_from(OCTETS).expect("the reserve is small")];
+fn fill(mut file: &File, octets: i64) -> std::io::Result<()> {
+    let zeros = vec![0; usize::try_from(octets).expect("the reserve is small")];
     std::io::Write::write_all(&mut file, &zeros)
 }
 
@@ -112,8 +177,13 @@ mod tests {
         };
         let mut reserve = Reserve::open(dir.path());
         assert_eq!((octets(), reserve.withholds()), (OCTETS as u64, false));
+        assert!(reserve.has_room() && !reserve.finds_it_full());
+        assert_eq!(octets(), OCTETS as u64, "asking takes nothing");
         assert!(reserve.release());
         assert_eq!((octets(), reserve.standing), (0, Standing::Spent));
+        assert!(reserve.is_kept(), "it was given up for those who leave");
+        reserve.note_used_up();
+        assert!(!reserve.is_kept());
         assert!(!reserve.release(), "there is nothing more to give");
         assert!(!reserve.withholds(), "there is room, so it is taken back");
         assert_eq!(octets(), OCTETS as u64);
@@ -125,6 +195,17 @@ mod tests {
     fn where_there_never_was_room_nothing_is_withheld() {
         let mut reserve = Reserve::open(Path::new("/nonexistent"));
         assert_eq!((reserve.standing, reserve.withholds()), (Standing::Absent, false));
-        assert!(!reserve.release());
+        assert!(!reserve.release() && !reserve.is_kept() && !reserve.has_room());
+    }
+
+    #[test]
+    fn room_that_came_later_is_kept_too() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let place = dir.path().join("later");
+        let mut reserve = Reserve::open(&place);
+        assert!(!reserve.has_room());
+        fs::create_dir(&place).expect("room");
+        assert!(reserve.has_room() && reserve.is_kept());
+        assert_eq!(reserve.octets(), OCTETS as u64);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use super::OpenError;
 
@@ -19,6 +19,8 @@ pub(super) enum Trouble {
     Behind,
     /// It lacks commits that were acknowledged.
     Older(String),
+    /// There is no place for a copy.
+    Place(String),
     /// SQLite's own judgement.
     Sqlite(rusqlite::Error),
 }
@@ -29,16 +31,44 @@ impl From<rusqlite::Error> for Trouble {
     }
 }
 
-const WAYS_OUT: &str = "Nothing was changed. Restore a backup; or, to begin anew with an empty catalog, move \
+const WAYS_OUT: &str = "Nothing was changed. Restore a backup (callsign \
+                        restore FILE --data-dir DIR --replace); or, to begin anew with an empty catalog, move \
                         callsign.db, callsign.db-wal and callsign.db-shm to another directory, and start again";
+
+const OF_BACKUP: &str = "Nothing was changed. Give another backup";
+
+/// Whether an error is about the room, or the right, to write a copy.
+pub(super) fn is_of_the_place(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        matches!(
+            (error.code, error.extended_code),
+            (
+                ErrorCode::DiskFull | ErrorCode::CannotOpen | ErrorCode::ReadOnly,
+                _
+            ) | (
+                _,
+                ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE
+            )
+        )
+    })
+}
 
 impl Trouble {
     /// The error that names `file` and says what to do.
     pub(super) fn with(self, file: &Path) -> OpenError {
+        self.told(file, WAYS_OUT)
+    }
+
+    /// The same of a backup that was to be restored.
+    pub(super) fn of_backup(self, file: &Path) -> OpenError {
+        self.told(file, OF_BACKUP)
+    }
+
+    fn told(self, file: &Path, ways_out: &str) -> OpenError {
         let file = file.display();
         let message = match self {
-            Self::Damaged(what) => format!("{file} is damaged: {what}. {WAYS_OUT}"),
-            Self::Foreign(what) => format!("{file} is no data base of Callsign: {what}. {WAYS_OUT}"),
+            Self::Damaged(what) => format!("{file} is damaged: {what}. {ways_out}"),
+            Self::Foreign(what) => format!("{file} is no data base of Callsign: {what}. {ways_out}"),
             Self::Newer(what) => format!(
                 "{file} was written by a newer callsign: {what}. Nothing was changed. Install a callsign that is \
                  at least as new, or restore a backup that this one made"
@@ -46,7 +76,8 @@ impl Trouble {
             Self::Behind => format!(
                 "{file} was written by an older callsign; start the server on it once, which brings it up to date"
             ),
-            Self::Older(what) => format!("{file} is older than what was acknowledged: {what}. {WAYS_OUT}"),
+            Self::Older(what) => format!("{file} is older than what was acknowledged: {what}. {ways_out}"),
+            Self::Place(what) => what,
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     return OpenError::InUse(format!(
@@ -54,7 +85,7 @@ impl Trouble {
                     ));
                 }
                 Some(ErrorCode::NotADatabase) => {
-                    format!("{file} is no data base of Callsign: {error}. {WAYS_OUT}")
+                    format!("{file} is no data base of Callsign: {error}. {ways_out}")
                 }
                 Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => format!(
                     "{file} cannot be opened: {error}. The server needs to read and write it and its directory"
@@ -62,7 +93,7 @@ impl Trouble {
                 Some(ErrorCode::DiskFull) => {
                     format!("{file} cannot be opened: {error}. Make room on its disk and start again")
                 }
-                _ => format!("{file} cannot be read: {error}. {WAYS_OUT}"),
+                _ => format!("{file} cannot be read: {error}. {ways_out}"),
             },
         };
         OpenError::Unusable(message)

@@ -55,6 +55,11 @@ fn number(index: u64) -> Result<Column<'static>, WriteError> {
         .map_err(|_| WriteError::Index(index))
 }
 
+fn catalog_row(identity: &Identity, index: u64) -> Result<[Column<'_>; 3], WriteError> {
+    let (epoch, origin) = (identity.epoch.as_bytes(), identity.origin.as_bytes());
+    Ok([ValueRef::Blob(epoch), ValueRef::Blob(origin), number(index)?])
+}
+
 /// The bodies of a batch's instances, each encoded once: its row and its images in the log are the same text.
 #[derive(Default)]
 struct Bodies {
@@ -143,10 +148,7 @@ impl<'c> Writing<'c> {
         before: Option<u64>,
         after: Option<u64>,
     ) -> Result<(), WriteError> {
-        let row = |index: u64| {
-            let epoch = ValueRef::Blob(identity.epoch.as_bytes());
-            Ok::<_, WriteError>([epoch, ValueRef::Blob(identity.origin.as_bytes()), number(index)?])
-        };
+        let row = |index: u64| catalog_row(identity, index);
         let (before, after) = (before.map(row).transpose()?, after.map(row).transpose()?);
         self.rows.put(
             Table::Catalog,
@@ -154,6 +156,17 @@ impl<'c> Writing<'c> {
             before.as_ref().map(|row| &row[..]),
             after.as_ref().map(|row| &row[..]),
         )
+    }
+
+    /// The same row, which becomes that of another epoch.
+    pub(super) fn catalog_moves(
+        &mut self,
+        before: (&Identity, u64),
+        after: (&Identity, u64),
+    ) -> Result<(), WriteError> {
+        let (before, after) = (catalog_row(before.0, before.1)?, catalog_row(after.0, after.1)?);
+        let key = [ValueRef::Integer(1)];
+        self.rows.put(Table::Catalog, &key, Some(&before), Some(&after))
     }
 
     fn zone(&mut self, before: &State, after: &State, zone: &ZoneName) -> Result<(), WriteError> {

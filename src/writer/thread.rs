@@ -12,7 +12,7 @@ use crate::lease::Deadlines;
 use crate::store::{Batch, CommitError, Entry, Store};
 use crate::view::Current;
 
-use super::{COMMIT_OPERATIONS_MAX, Done, Job, Message, Refusal, Request, Shared};
+use super::{COMMIT_OPERATIONS_MAX, Done, Job, Message, PROBE_EVERY, Refusal, Request, Shared, waiting};
 
 /// Leases that a batch renews.
 type Renewed = HashSet<InstanceKey, foldhash::fast::RandomState>;
@@ -37,7 +37,7 @@ struct Tried {
 impl Thread {
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Message>) {
         let mut stopping = false;
-        while let Some(first) = jobs.blocking_recv() {
+        while let Some(first) = self.next(&mut jobs) {
             let (mut batch, mut operations) = (Vec::new(), 0);
             let mut next = Some(first);
             while let Some(message) = next {
@@ -68,6 +68,30 @@ impl Thread {
         }
     }
 
+    /// The next message. While writing fails for a reason that may pass, it is looked now and then whether it did: nobody
+    /// has to write to end the trouble.
+    fn next(&mut self, jobs: &mut mpsc::Receiver<Message>) -> Option<Message> {
+        while matches!(
+            *self.shared.trouble(),
+            Some(Refusal::DiskFull { .. } | Refusal::Busy(_))
+        ) {
+            if let Some(next) = waiting::within(jobs, PROBE_EVERY) {
+                return next;
+            }
+            match self.store.probe() {
+                Ok(()) => self.works_again(),
+                Err(error) => drop(self.note(&error, 0)),
+            }
+        }
+        jobs.blocking_recv()
+    }
+
+    fn works_again(&self) {
+        if self.shared.trouble().take().is_some() {
+            tracing::info!("the catalog can be written again");
+        }
+    }
+
     fn make(&mut self, batch: Vec<Job>) {
         let snapshot = self.current.snapshot();
         let mut state = snapshot.state.clone();
@@ -88,7 +112,7 @@ impl Thread {
             };
             if let Err(error) = self.store.apply(&batch) {
                 drop(entries);
-                if matches!(error, CommitError::Full) && tried.len() > 1 {
+                if matches!(error, CommitError::Full { .. }) && tried.len() > 1 {
                     // Each by itself: a deregistration has room where its neighbours have none.
                     self.take_back(&tried);
                     for Tried { request, reply, .. } in tried {
@@ -99,7 +123,9 @@ impl Thread {
                 self.refuse(tried, &error);
                 return;
             }
-            *self.shared.trouble() = None;
+            if !self.store.is_full() {
+                self.works_again();
+            }
             let committed = self.clock.running();
             let records = || entries.iter().map(|entry| entry.record);
             let next = Arc::new(snapshot.after(state, records()));
@@ -188,8 +214,19 @@ impl Thread {
     }
 
     fn refuse(&self, tried: Vec<Tried>, error: &CommitError) {
+        let refusal = self.note(error, tried.len());
+        self.take_back(&tried);
+        for tried in tried {
+            drop(tried.reply.send(Err(refusal.clone())));
+        }
+    }
+
+    /// Notes why a commit of so many requests failed, and gives what they are told.
+    fn note(&self, error: &CommitError, requests: usize) -> Refusal {
         let refusal = match error {
-            CommitError::Full => Refusal::DiskFull,
+            CommitError::Full { leaving_works } => Refusal::DiskFull {
+                leaving_works: *leaving_works,
+            },
             CommitError::Busy => Refusal::Busy(error.to_string()),
             CommitError::Failed(_) => Refusal::ReadOnly(format!(
                 "{error}; nothing is acknowledged any more until the server is restarted"
@@ -198,14 +235,11 @@ impl Thread {
         let known = self.shared.trouble().replace(refusal.clone());
         if known.as_ref() == Some(&refusal) {
             // Each client that tries again would write a line.
-            tracing::debug!(requests = tried.len(), %error, "a commit failed again; none of it was done");
+            tracing::debug!(requests, %error, "a commit failed again; none of it was done");
         } else {
-            tracing::error!(requests = tried.len(), %error, "a commit failed; none of it was done");
+            tracing::error!(requests, %error, "a commit failed; none of it was done");
         }
-        self.take_back(&tried);
-        for tried in tried {
-            drop(tried.reply.send(Err(refusal.clone())));
-        }
+        refusal
     }
 
     /// The leases that were to lapse run on.

@@ -21,8 +21,8 @@ use crate::wire::is_after;
 const THREADS: usize = 8;
 const ZONES: [&str; 3] = ["z0.internal", "z1.internal", "z2.internal"];
 const IDS: usize = 6;
-const ROUNDS: usize = 12;
-const ROUNDS_FULL: usize = 200;
+const ROUNDS: usize = 20;
+const ROUNDS_FULL: usize = 500;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Instance {

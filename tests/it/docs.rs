@@ -275,7 +275,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn each_flag_and_command_that_a_document_names_is_there() {
-    const COMMANDS: [&str; 16] = [
+    const COMMANDS: [&str; 18] = [
         "serve",
         "register",
         "deregister",
@@ -292,6 +292,8 @@ fn each_flag_and_command_that_a_document_names_is_there() {
         "check-config",
         "check-zone",
         "dump",
+        "backup",
+        "restore",
     ];
     // Of other programs.
     const OTHERS: [&str; 5] = ["--release", "--once", "--max-time", "--bench", "--locked"];

@@ -52,6 +52,7 @@ pub(crate) struct Launch {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     descriptors_max: Option<u32>,
+    under: Vec<String>,
 }
 
 impl Launch {
@@ -64,12 +65,19 @@ impl Launch {
             arguments: Vec::new(),
             environment: Vec::new(),
             descriptors_max: None,
+            under: Vec::new(),
         }
     }
 
     /// Under this limit of open descriptors, which it cannot raise (`ulimit -n`).
     pub(crate) fn descriptors_max(mut self, limit: u32) -> Self {
         self.descriptors_max = Some(limit);
+        self
+    }
+
+    /// Under another program, e.g. a tracer, which becomes it: the process that is started is the program.
+    pub(crate) fn under(mut self, words: Vec<String>) -> Self {
+        self.under = words;
         self
     }
 
@@ -141,7 +149,7 @@ impl Launch {
         let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
 
         let mut command = match self.descriptors_max {
-            None => program(),
+            None => program_under(&self.under),
             Some(limit) => limited_program(limit),
         };
         command.arg("serve").arg("--data-dir").arg(&data_dir);
@@ -205,6 +213,16 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_callsign");
 /// The program without arguments, with no setting from the environment.
 fn program() -> Command {
     without_settings(Command::new(PROGRAM))
+}
+
+/// The same under another program, if there are words for one.
+fn program_under(words: &[String]) -> Command {
+    let [other, words @ ..] = words else {
+        return program();
+    };
+    let mut command = Command::new(other);
+    command.args(words).arg(PROGRAM);
+    without_settings(command)
 }
 
 /// The same under a limit of open descriptors. The shell becomes the program, so its pid is the program's.
@@ -435,6 +453,18 @@ where
     I::Item: AsRef<OsStr>,
 {
     run_with_input(arguments, b"")
+}
+
+/// The same under another program.
+#[track_caller]
+pub(crate) fn run_under<I>(words: &[String], arguments: I) -> Finished
+where
+    I: IntoIterator,
+    I::Item: AsRef<OsStr>,
+{
+    let mut command = program_under(words);
+    command.args(arguments);
+    finish(command, b"", START_WITHIN)
 }
 
 /// The same with something on standard input.

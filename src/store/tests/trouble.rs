@@ -48,7 +48,7 @@ fn a_full_disk_is_told_apart_and_writing_goes_on_when_there_is_room() {
     let tallies = book.store.tallies;
     for _ in 0..2 {
         let refused = book.make(many());
-        assert!(matches!(refused, Err(CommitError::Full)), "{refused:?}");
+        assert!(matches!(refused, Err(CommitError::Full { .. })), "{refused:?}");
         assert_eq!(book.store.tallies, tallies);
         let on_disk = super::super::read(dir.path()).expect("readable").0;
         assert_same(&on_disk, &book.state);
