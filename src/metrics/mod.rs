@@ -4,6 +4,7 @@
 //! a plain load and store, no bus lock and no cache line that cores hand to each other. Reading adds them up.
 
 mod dns;
+mod guard;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 
 pub use dns::{Answers, Dns, Over};
+pub use guard::Guard;
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,6 +26,8 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 pub struct Metrics {
     /// Questions and their answers.
     pub dns: Arc<Dns>,
+    /// The guard against mass expiry.
+    pub guard: Arc<Guard>,
     registry: Registry,
 }
 
@@ -32,7 +36,13 @@ impl Default for Metrics {
         let dns = Arc::new(Dns::default());
         let mut registry = Registry::with_prefix("callsign");
         registry.register_collector(Box::new(dns.clone()));
-        Self { dns, registry }
+        let guard = Arc::new(Guard::default());
+        registry.register_collector(Box::new(guard.clone()));
+        Self {
+            dns,
+            guard,
+            registry,
+        }
     }
 }
 

@@ -648,6 +648,7 @@ fn help_names_nothing_that_is_not_there() {
         "zones",
         "set-zone",
         "set-service",
+        "guard",
         "apply",
         "query",
         "check-config",
@@ -662,11 +663,9 @@ fn help_names_nothing_that_is_not_there() {
     let not_there = [
         "watch",
         "explain",
-        "guard",
         "backup",
         "restore",
         "--keep-changes",
-        "--guard",
     ];
     for command in commands.iter().filter(|command| *command != "help") {
         for flag in ["--help", "-h"] {
