@@ -412,7 +412,10 @@ mod tests {
     #[track_caller]
     fn is_about(us: u64, wanted_ms: u64) {
         let wanted = wanted_ms * 1000;
-        assert!((wanted..wanted + 100_000).contains(&us), "{us} µs, not {wanted_ms} ms");
+        assert!(
+            (wanted..wanted + 100_000).contains(&us),
+            "{us} µs, not {wanted_ms} ms"
+        );
     }
 
     #[test]
@@ -469,7 +472,10 @@ mod tests {
         assert_eq!(clock.tick(), None);
         assert!(clock.go_on().is_some());
         is_about(clock.running_us(), 300);
-        is_about(clock.monotonic_us() - clock.left_out_us.load(Ordering::SeqCst), 300);
+        is_about(
+            clock.monotonic_us() - clock.left_out_us.load(Ordering::SeqCst),
+            300,
+        );
     }
 
     #[test]

@@ -173,12 +173,7 @@ impl Deadlines {
     }
 
     /// The same with a guard of one's own, which counts in `counts`.
-    pub fn guarded(
-        clock: Clock,
-        alarm: Arc<Alarm>,
-        guarding: Guarding,
-        counts: Arc<metrics::Guard>,
-    ) -> Self {
+    pub fn guarded(clock: Clock, alarm: Arc<Alarm>, guarding: Guarding, counts: Arc<metrics::Guard>) -> Self {
         Self {
             clock,
             alarm,
@@ -338,7 +333,9 @@ impl Deadlines {
         let entry = shard.entries.get(key)?;
         let after_lapse = entry.after_lapse.map(|removal| {
             let guard = locked(&self.guard);
-            let held_until = guard.until(&key.zone).filter(|_| guard.holds(&key.zone, &key.service));
+            let held_until = guard
+                .until(&key.zone)
+                .filter(|_| guard.holds(&key.zone, &key.service));
             held_until.map_or(removal.at, |until| removal.at.max(until))
         });
         let after_drain = entry.after_drain.map(|removal| removal.at);

@@ -86,7 +86,9 @@ impl Release {
         if self.api.json {
             return reply.print(context);
         }
-        let of = self.zone.map_or("all zones".into(), |zone| format!("zone {zone}"));
+        let of = self
+            .zone
+            .map_or("all zones".into(), |zone| format!("zone {zone}"));
         writeln!(context.out, "released the guard of {of}")?;
         Ok(())
     }

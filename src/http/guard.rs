@@ -58,11 +58,7 @@ impl Held {
         Self {
             since: deadlines.on_wall(held.since).to_string(),
             until: deadlines.on_wall(held.until).to_string(),
-            held: held
-                .instances
-                .iter()
-                .map(|id| id.as_str().to_owned())
-                .collect(),
+            held: held.instances.iter().map(|id| id.as_str().to_owned()).collect(),
         }
     }
 }
@@ -114,7 +110,10 @@ pub(super) async fn show(State(api): State<Arc<Api>>, mut call: Call) -> Result<
     let guards = Guards {
         scope: api.deadlines.guard_scope().as_str(),
         at_most: Shown(api.deadlines.guard_hold_max()),
-        zones: zones.into_iter().map(|zone| shown(zone, &api.deadlines)).collect(),
+        zones: zones
+            .into_iter()
+            .map(|zone| shown(zone, &api.deadlines))
+            .collect(),
     };
     Ok(Reply::ok(&guards).at_index(state.index))
 }

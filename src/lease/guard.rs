@@ -185,7 +185,9 @@ impl ZoneGuard {
     fn let_go(&mut self) -> Vec<Arc<InstanceKey>> {
         self.held = 0;
         let services = self.services.drain();
-        services.flat_map(|(_, service)| service.held.into_keys()).collect()
+        services
+            .flat_map(|(_, service)| service.held.into_keys())
+            .collect()
     }
 }
 
@@ -250,8 +252,7 @@ impl Guard {
             service_is_over = service.is_over;
         }
         // Asked last: it looks at the whole service.
-        let is_held =
-            zone_is_over || service_is_over || (zone.holding.is_some() && (lapsing.is_last)());
+        let is_held = zone_is_over || service_is_over || (zone.holding.is_some() && (lapsing.is_last)());
         if is_held {
             self.hold(lapsing, zone_is_over, now);
             return Verdict::Hold;
@@ -432,12 +433,7 @@ impl Guard {
 
     /// Ends the guard of a zone, and takes out all that it holds. What lapsed until now counts no more: else what is
     /// let go would begin it again.
-    pub(super) fn release(
-        &mut self,
-        name: &ZoneName,
-        reason: Reason,
-        now: Running,
-    ) -> Vec<Arc<InstanceKey>> {
+    pub(super) fn release(&mut self, name: &ZoneName, reason: Reason, now: Running) -> Vec<Arc<InstanceKey>> {
         let zone = self.zones.get_mut(name);
         let Some(zone) = zone.filter(|zone| zone.holding.is_some()) else {
             return Vec::new();
@@ -455,7 +451,9 @@ impl Guard {
     }
 
     fn finish(&mut self, name: &ZoneName, why: &str, let_go: usize, now: Running) {
-        let Some(zone) = self.zones.get_mut(name) else { return };
+        let Some(zone) = self.zones.get_mut(name) else {
+            return;
+        };
         zone.services.retain(|_, service| service.lapses.sum(now) > 0);
         if let Some(holding) = zone.holding.take() {
             self.counts.zones.fetch_sub(1, Relaxed);

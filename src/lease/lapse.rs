@@ -126,7 +126,11 @@ impl Deadlines {
             return true;
         };
         let (mut go_on, mut all) = (0, 0);
-        for instance in service.instances.iter().filter(|instance| instance.lease.is_some()) {
+        for instance in service
+            .instances
+            .iter()
+            .filter(|instance| instance.lease.is_some())
+        {
             let key = InstanceKey {
                 zone: suspect.zone.clone(),
                 service: suspect.service.clone(),

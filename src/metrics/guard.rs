@@ -48,8 +48,16 @@ impl Collector for Guard {
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
         for (name, help, count) in [
-            ("guard_begun", "Times that the guard of a zone began to hold", &self.begun),
-            ("guard_holds", "Leases that the guard held, each time", &self.holds),
+            (
+                "guard_begun",
+                "Times that the guard of a zone began to hold",
+                &self.begun,
+            ),
+            (
+                "guard_holds",
+                "Leases that the guard held, each time",
+                &self.holds,
+            ),
         ] {
             counter(&mut encoder, name, help, count)?;
         }

@@ -38,11 +38,7 @@ impl Default for Metrics {
         registry.register_collector(Box::new(dns.clone()));
         let guard = Arc::new(Guard::default());
         registry.register_collector(Box::new(guard.clone()));
-        Self {
-            dns,
-            guard,
-            registry,
-        }
+        Self { dns, guard, registry }
     }
 }
 

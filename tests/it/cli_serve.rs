@@ -660,13 +660,7 @@ fn help_names_nothing_that_is_not_there() {
             "no {wanted} in {commands:?}"
         );
     }
-    let not_there = [
-        "watch",
-        "explain",
-        "backup",
-        "restore",
-        "--keep-changes",
-    ];
+    let not_there = ["watch", "explain", "backup", "restore", "--keep-changes"];
     for command in commands.iter().filter(|command| *command != "help") {
         for flag in ["--help", "-h"] {
             let help = run([command, flag]);

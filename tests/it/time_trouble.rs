@@ -47,7 +47,10 @@ impl Tracer {
     fn slow_disk(program: &Program, delay: Duration) -> Option<Self> {
         let mut tracer = Command::new("strace")
             .args(["-f", "-qq", "-e", "trace=fdatasync,fsync", "-o", "/dev/null"])
-            .args(["-e", &format!("inject=fdatasync,fsync:delay_enter={}", delay.as_micros())])
+            .args([
+                "-e",
+                &format!("inject=fdatasync,fsync:delay_enter={}", delay.as_micros()),
+            ])
             .args(["-p", &program.pid().to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -69,7 +72,10 @@ impl Tracer {
             if tasks.flatten().all(is_traced) {
                 return Some(Self(tracer));
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "strace does not attach");
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "strace does not attach"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -110,7 +116,10 @@ fn a_process_that_is_stopped_for_longer_than_every_lease_expires_nothing() {
     }
     let began = Instant::now();
     while answered(&program) == 10 {
-        assert!(began.elapsed() < Duration::from_millis(2500), "the leases outlast themselves");
+        assert!(
+            began.elapsed() < Duration::from_millis(2500),
+            "the leases outlast themselves"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -142,14 +151,25 @@ fn a_disk_that_stalls_for_longer_than_every_lease_expires_nothing() {
             // Two of them send heartbeats, two wait for the write.
             for id in 0..2 {
                 let sent = Instant::now();
-                assert_eq!(heartbeat(&program, id), 204, "{:?} into the stall", began.elapsed());
-                assert!(sent.elapsed() < Duration::from_secs(1), "a heartbeat waited for the disk");
+                assert_eq!(
+                    heartbeat(&program, id),
+                    204,
+                    "{:?} into the stall",
+                    began.elapsed()
+                );
+                assert!(
+                    sent.elapsed() < Duration::from_secs(1),
+                    "a heartbeat waited for the disk"
+                );
             }
             assert_eq!(answered(&program), 4, "{:?} into the stall", began.elapsed());
             if let Ok(status) = stalled.try_recv() {
                 break status;
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "the write was never answered");
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "the write was never answered"
+            );
             std::thread::sleep(Duration::from_millis(20));
         };
         assert_eq!(status, 201);
@@ -161,6 +181,13 @@ fn a_disk_that_stalls_for_longer_than_every_lease_expires_nothing() {
     let index = program.client().get("/v1/zones").index();
     drop(tracer);
     assert_eq!(answered(&program), 4);
-    assert_eq!(program.client().get("/v1/services/web").json()["index"].as_u64(), Some(index - 1));
-    assert!(program.stderr().contains("the disk kept the writer waiting"), "{}", program.stderr());
+    assert_eq!(
+        program.client().get("/v1/services/web").json()["index"].as_u64(),
+        Some(index - 1)
+    );
+    assert!(
+        program.stderr().contains("the disk kept the writer waiting"),
+        "{}",
+        program.stderr()
+    );
 }

@@ -169,7 +169,7 @@ async fn wrong_requests() {
         ("GET /v1/services/web/../db", 404, "no_route", "-"),
         ("GET /v1/watch", 404, "no_route", "-"),
         ("GET /v1/changes", 404, "no_route", "-"),
-        ("GET /v1/guard", 404, "no_route", "-"),
+        ("GET /v1/guards", 404, "no_route", "-"),
         ("POST /v1/heartbeats", 404, "no_route", "-"),
         ("GET /openapi.json", 404, "no_route", "-"),
         ("POST /v1/services", 405, "method_not_allowed", "-"),
