@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::support::dns::{Query, Type, ask};
-use crate::support::program::{Launch, Program};
+use crate::support::program::{Folder, Launch, Program};
 use crate::wire::{ZONE, register};
 
 fn answered(program: &Program) -> usize {
@@ -85,6 +85,72 @@ impl Drop for Tracer {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Where Debian's package `faketime` has its library; none if it is not installed.
+fn faketime_library() -> Option<String> {
+    let machine = std::env::consts::ARCH;
+    let path = format!("/usr/lib/{machine}-linux-gnu/faketime/libfaketime.so.1");
+    if std::path::Path::new(&path).exists() {
+        return Some(path);
+    }
+    println!("SKIPPED: faketime is not installed, so no jump of the real program's wall clock was tried");
+    eprintln!("SKIPPED: faketime is not installed, so no jump of the real program's wall clock was tried");
+    None
+}
+
+#[test]
+fn a_wall_clock_that_jumps_by_days_and_years_expires_nothing() {
+    let Some(library) = faketime_library() else {
+        return;
+    };
+    let folder = Folder::new();
+    let time = folder.path().join("time");
+    let jump_to = |offset: &str| std::fs::write(&time, format!("{offset}\n")).expect("write the time");
+    jump_to("+0");
+    let program = Launch::new()
+        .environment("LD_PRELOAD", &library)
+        .environment("FAKETIME_TIMESTAMP_FILE", time.to_str().expect("a plain name"))
+        .environment("FAKETIME_NO_CACHE", "1")
+        .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    register_all(&program, 5, "3s");
+    let shown = || {
+        program
+            .client()
+            .get("/v1/services/web/instances/i0")
+            .expect(200)
+            .json()
+    };
+    let serial = || {
+        let reply = ask(program.dns, &Query::new(ZONE, Type::SOA));
+        reply.serial().expect("an SOA record")
+    };
+    let (index, first_serial) = (program.client().get("/v1/zones").index(), serial());
+    let mut years = std::collections::BTreeSet::new();
+    for offset in ["+1d", "-1d", "+3650d", "-3650d", "+0"] {
+        jump_to(offset);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(600) {
+            assert_eq!(answered(&program), 5, "after a jump to {offset}");
+        }
+        for id in 0..5 {
+            assert_eq!(heartbeat(&program, id), 204);
+        }
+        let expires_at = shown()["lease_expires_at"].as_str().expect("a time").to_string();
+        years.insert(expires_at[..4].to_string());
+        assert_eq!(serial(), first_serial);
+    }
+    assert_eq!(program.client().get("/v1/zones").index(), index);
+    assert_eq!(years.len(), 3, "the program's wall clock did jump: {years:?}");
+    let began = Instant::now();
+    while answered(&program) == 5 {
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "time that passes counts as ever"
+        );
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
