@@ -1,8 +1,11 @@
 //! The guard against mass expiry, through the front door: what is held is answered, and every door says so.
 
+use std::time::{Duration, Instant};
+
 use callsign::config::Key;
 use serde_json::{Value, json};
 
+use crate::support::program::{Program, run};
 use crate::support::server::{Setup, TestServer, instance};
 
 /// Registers `count` instances of `service`, each with an address of its own and a lease of 15 s.
@@ -271,4 +274,40 @@ fn after_a_restart_the_guard_begins_anew() {
     server.advance_s(30);
     assert_eq!(answered(&server, "web"), 13, "3 of 16 are more than 15 %");
     assert_eq!(guard(&server)["holds"], true);
+}
+
+/// The real program: one line when the guard begins, one when it ends, and the operator's commands.
+#[test]
+fn the_log_has_one_warning_when_it_begins_and_one_when_it_ends() {
+    let program = Program::start();
+    for id in 0..20 {
+        let body = json!({"address": format!("192.0.2.{id}"), "lease": "1s"});
+        let path = format!("/v1/services/web/instances/web-{id}");
+        program.client().put(&path, &body).expect(201);
+    }
+    let began = Instant::now();
+    let holds = || {
+        let guard = program.client().get("/v1/guard").expect(200).json();
+        guard["zones"][0]["held"] == 16
+    };
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(10), "alarm within 10 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let warnings = |text: &str| program.stderr().matches(text).count();
+    assert_eq!(warnings("WARN"), 1, "{}", program.stderr());
+    assert_eq!(warnings("the guard holds: "), 1);
+    let server = format!("http://{}", program.http);
+    let shown = run(["guard", "show", "--server", &server]);
+    let line = shown.stdout.lines().nth(1).unwrap_or_default();
+    let columns: Vec<_> = line.split_whitespace().take(5).collect();
+    assert_eq!(columns, ["svc.internal", "yes", "16", "4", "16"], "{shown:?}");
+    let zone = ["guard", "release", "--zone", "svc.internal", "--server", &server];
+    let released = run(zone);
+    assert_eq!((released.code, released.stderr.as_str()), (Some(0), ""));
+    assert_eq!(released.stdout, "released the guard of zone svc.internal\n");
+    let web = program.client().get("/v1/services/web/instances?answerable=true");
+    assert_eq!(web.expect(200).json()["instances"], json!([]));
+    assert_eq!(warnings("the guard holds no more"), 1);
+    assert_eq!(warnings("WARN"), 2, "{}", program.stderr());
 }
