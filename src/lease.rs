@@ -9,12 +9,12 @@
 //! revives; so a heartbeat that was answered is never undone by a lapse decided before it. If too many lapse at once,
 //! further ones wait: see [`guard`].
 
+mod entry;
 mod forgetting;
 pub mod guard;
 mod lapse;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::catalog::{Change, Due, Instance, InstanceKey, ServiceName, State, Zon
 use crate::clock::{Alarm, Clock, Running, Timestamp};
 use crate::metrics;
 
+use entry::{Entry, Lease, Queue, Removal, Shard, Standing};
 use forgetting::Forgetting;
 use guard::{Guard, Guarding};
 
@@ -45,113 +46,6 @@ pub enum Renewal {
     Lapsed,
     /// There is no lease of that key: the instance has none, or does not exist.
     None,
-}
-
-#[derive(Debug, Default)]
-struct Entry {
-    lease: Option<Lease>,
-    /// It is removed because it lapsed.
-    after_lapse: Option<Removal>,
-    /// It is removed because it drains.
-    after_drain: Option<Removal>,
-    /// The earliest deadline that stands for it in the queue.
-    queued: Option<Running>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    length: Duration,
-    until: Running,
-    standing: Standing,
-}
-
-/// How it is with a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// It runs, or has run out and nobody has looked yet.
-    Runs,
-    /// It has run out, and the guard holds it.
-    Held,
-    /// The guard held it, and lets it lapse now; early, while it holds others.
-    LetGo { early: bool },
-    /// It lapsed, or the writer is about to say so; with the time at which the guard counted it, if it did.
-    Lapsed { counted: Option<Running> },
-}
-
-impl Lease {
-    fn has_lapsed(&self) -> bool {
-        matches!(self.standing, Standing::Lapsed { .. })
-    }
-}
-
-/// A removal that is to come.
-#[derive(Clone, Copy, Debug)]
-struct Removal {
-    at: Running,
-    /// The time of the lapse or the drain, by which the change knows it.
-    since: Timestamp,
-    /// How long after that. Two drains of one batch have one time and may differ in this alone.
-    delay: Duration,
-}
-
-impl Removal {
-    /// The one that is known, if it follows from the same; else one that begins `now`.
-    fn begun(known: Option<Self>, since: Timestamp, delay: Duration, now: Running) -> Self {
-        let at = now + delay;
-        known
-            .filter(|known| known.since == since && known.delay == delay)
-            .unwrap_or(Self { at, since, delay })
-    }
-}
-
-impl Entry {
-    fn next(&self) -> Option<Running> {
-        let asks = |lease: &Lease| matches!(lease.standing, Standing::Runs | Standing::LetGo { .. });
-        let lease = self.lease.filter(asks).map(|lease| lease.until);
-        [
-            lease,
-            self.after_lapse.map(|removal| removal.at),
-            self.after_drain.map(|removal| removal.at),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-}
-
-type Queue<K> = BinaryHeap<Reverse<(Running, K)>>;
-
-#[derive(Debug, Default)]
-struct Shard {
-    entries: HashMap<Arc<InstanceKey>, Entry, foldhash::fast::RandomState>,
-    queue: Queue<Arc<InstanceKey>>,
-}
-
-impl Shard {
-    /// Queues the entry's next deadline, unless an earlier one is queued already.
-    fn enqueue(&mut self, key: &Arc<InstanceKey>, not_before: Running) {
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
-        let Some(next) = entry.next().map(|next| next.max(not_before)) else {
-            return;
-        };
-        if entry.queued.is_none_or(|queued| next < queued) {
-            entry.queued = Some(next);
-            self.queue.push(Reverse((next, key.clone())));
-            self.compact();
-        }
-    }
-
-    /// Drops what nobody waits for once it outweighs what somebody does: instances that come and go with long leases
-    /// would fill the queue for as long as those run.
-    fn compact(&mut self) {
-        if self.queue.len() > 2 * self.entries.len() + STALE_MAX {
-            let entries = &self.entries;
-            self.queue
-                .retain(|Reverse((at, key))| entries.get(key).is_some_and(|entry| entry.queued == Some(*at)));
-        }
-    }
 }
 
 /// The deadlines of all leases, removals and lingering names.
