@@ -3,22 +3,28 @@
 //! - [`Timestamp`]: the wall clock. It is shown to people and written to disk; nothing is ever decided by it, because
 //!   it jumps.
 //! - [`Running`]: time for which this process was running. Deadlines are counted on it. A process that was stopped
-//!   (SIGSTOP, a suspended machine, a stalled disk) could not have received a heartbeat meanwhile, so that time does
-//!   not count: [`Clock::tick`] finds the gap and takes it out for every deadline at once.
+//!   (SIGSTOP, a machine that was suspended) could not have received a heartbeat meanwhile, so that time does not
+//!   count: whoever reads the clock first after it finds the gap between two ticks, and takes it out for every
+//!   deadline at once. Nor does the time count for which the disk keeps the writer waiting ([`Clock::stand`]): who
+//!   renews by a write, or waits for another one, could not have done so. It never goes backward.
 //!
 //! Every other module takes a [`Clock`] or a value of it; `clippy.toml` bans the system's clocks elsewhere.
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often [`Clock::tick`] is called while a deadline runs, at least.
-pub const TICK: Duration = Duration::from_millis(250);
+/// How often [`Clock::tick`] is called, at least.
+pub const TICK: Duration = Duration::from_millis(100);
 
-/// A gap between two ticks longer than this is a pause of the process, not a late wake-up.
-pub const PAUSE_MIN: Duration = Duration::from_millis(1500);
+/// A gap between two ticks longer than this is a pause of the process, not a late wake-up. So much of each pause, and
+/// of each commit that takes longer, counts as time all the same: short leases stand it too.
+pub const PAUSE_MIN: Duration = Duration::from_millis(250);
+
+/// Pauses that are worth a line: shorter ones are a busy machine.
+pub const PAUSE_TOLD_MIN: Duration = Duration::from_millis(1500);
 
 /// A point of the wall clock: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,9 +114,11 @@ impl Clock {
     pub fn system() -> Self {
         Self::System(Arc::new(SystemClock {
             origin: std::time::Instant::now(),
-            paused_us: AtomicU64::new(0),
-            last_tick_us: AtomicU64::new(0),
-            ticking: AtomicBool::new(false),
+            version: AtomicU64::new(0),
+            seen_us: AtomicU64::new(NOT_YET),
+            left_out_us: AtomicU64::new(0),
+            stands_from_us: AtomicU64::new(GOES),
+            untold_us: Mutex::new(0),
         }))
     }
 
@@ -139,16 +147,21 @@ impl Clock {
     /// The running time.
     pub fn running(&self) -> Running {
         match self {
-            Self::System(clock) => {
-                let paused = clock.paused_us.load(Ordering::SeqCst);
-                Running(Duration::from_micros(clock.monotonic_us().saturating_sub(paused)))
-            }
+            Self::System(clock) => Running(Duration::from_micros(clock.running_us())),
             Self::Manual(clock) => Running(Duration::from_micros(clock.running_us.load(Ordering::SeqCst))),
         }
     }
 
-    /// Says that the process is running now. Called at least each [`TICK`] while a deadline runs; a longer gap was a
-    /// pause, is taken out of the running time, and is returned.
+    /// For how long there has been time, pauses and all: to tell how long something took.
+    pub fn lasted(&self) -> Duration {
+        match self {
+            Self::System(clock) => Duration::from_micros(clock.monotonic_us()),
+            Self::Manual(_) => self.running().since(Running::START),
+        }
+    }
+
+    /// Says that the process is running now. Called at least each [`TICK`]; a gap much longer was a pause, and is taken
+    /// out of the running time. Gives what was taken out since the last call, if that is worth a line.
     pub fn tick(&self) -> Option<Duration> {
         match self {
             Self::System(clock) => clock.tick(),
@@ -156,10 +169,19 @@ impl Clock {
         }
     }
 
-    /// Says that no ticks will come for a while because nothing waits for a deadline: the next tick finds no gap.
-    pub fn rest(&self) {
+    /// Says that the writer waits for the disk from now on: if that takes longer than [`PAUSE_MIN`], time stands still
+    /// until [`Self::go_on`].
+    pub fn stand(&self) {
         if let Self::System(clock) = self {
-            clock.ticking.store(false, Ordering::SeqCst);
+            clock.stand();
+        }
+    }
+
+    /// Says that the disk has answered; gives for how long time stood still, if that is worth a line.
+    pub fn go_on(&self) -> Option<Duration> {
+        match self {
+            Self::System(clock) => clock.go_on(),
+            Self::Manual(_) => None,
         }
     }
 
@@ -171,13 +193,31 @@ impl Clock {
     }
 }
 
-/// The system's clocks: CLOCK_REALTIME for people, CLOCK_MONOTONIC less the pauses for deadlines.
+/// No point from which time stands still: it goes.
+const GOES: u64 = u64::MAX;
+
+/// Nobody has ticked: a process without deadlines takes nothing for a pause.
+const NOT_YET: u64 = u64::MAX;
+
+const PAUSE_MIN_US: u64 = PAUSE_MIN.as_micros() as u64;
+
+/// The system's clocks: CLOCK_REALTIME for people; CLOCK_MONOTONIC, which stands while the machine is suspended, less
+/// the pauses for deadlines.
+///
+/// Reading takes no lock: heartbeats do it. The numbers belong together, so a reader that met a change (`version` is
+/// odd, or another one after than before) reads again.
 #[derive(Debug)]
 pub struct SystemClock {
     origin: std::time::Instant,
-    paused_us: AtomicU64,
-    last_tick_us: AtomicU64,
-    ticking: AtomicBool,
+    version: AtomicU64,
+    /// When the process was last seen running; [`NOT_YET`].
+    seen_us: AtomicU64,
+    /// What is taken out of the time until then.
+    left_out_us: AtomicU64,
+    /// From when time stands still because the writer waits for the disk.
+    stands_from_us: AtomicU64,
+    /// Held by who changes any of these; pauses that nobody has been told of.
+    untold_us: Mutex<u64>,
 }
 
 impl SystemClock {
@@ -185,22 +225,68 @@ impl SystemClock {
         u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn tick(&self) -> Option<Duration> {
+    fn running_us(&self) -> u64 {
+        loop {
+            let version = self.version.load(Ordering::SeqCst);
+            let now = self.monotonic_us();
+            let seen = self.seen_us.load(Ordering::SeqCst);
+            let left_out = self.left_out_us.load(Ordering::SeqCst);
+            let stands_from = self.stands_from_us.load(Ordering::SeqCst);
+            if version % 2 == 1 || self.version.load(Ordering::SeqCst) != version {
+                drop(locked(&self.untold_us));
+                continue;
+            }
+            let at = now.min(stands_from);
+            if at.saturating_sub(seen.min(stands_from)) > PAUSE_MIN_US {
+                // The first to look after a pause; what it reads before that would be too late by the whole of it.
+                self.change(|_, _| ());
+                continue;
+            }
+            return at.saturating_sub(left_out);
+        }
+    }
+
+    /// Notes that the process is running, takes a pause out, and lets `and` change what else is to be changed now: it
+    /// gets the time, and the pauses that nobody has been told of.
+    fn change<T>(&self, and: impl FnOnce(u64, &mut u64) -> T) -> T {
+        let mut untold = locked(&self.untold_us);
         let now = self.monotonic_us();
-        let last = self.last_tick_us.swap(now, Ordering::SeqCst);
-        if !self.ticking.swap(true, Ordering::SeqCst) {
-            return None;
+        self.version.fetch_add(1, Ordering::SeqCst);
+        let stands_from = self.stands_from_us.load(Ordering::SeqCst);
+        let seen = self.seen_us.swap(now, Ordering::SeqCst);
+        // Where time stands still there is no pause.
+        let gap = now.min(stands_from).saturating_sub(seen.min(stands_from));
+        if gap > PAUSE_MIN_US {
+            self.left_out_us.fetch_add(gap - PAUSE_MIN_US, Ordering::SeqCst);
+            *untold += gap - PAUSE_MIN_US;
         }
-        let gap = Duration::from_micros(now.saturating_sub(last));
-        if gap <= PAUSE_MIN {
-            return None;
-        }
-        let paused = gap.saturating_sub(TICK);
-        self.paused_us.fetch_add(
-            u64::try_from(paused.as_micros()).unwrap_or(u64::MAX),
-            Ordering::SeqCst,
-        );
-        Some(paused)
+        let and = and(now, &mut untold);
+        self.version.fetch_add(1, Ordering::SeqCst);
+        and
+    }
+
+    fn tick(&self) -> Option<Duration> {
+        self.change(|_, untold| {
+            let told = Some(Duration::from_micros(*untold)).filter(|pause| *pause >= PAUSE_TOLD_MIN);
+            if told.is_some() {
+                *untold = 0;
+            }
+            told
+        })
+    }
+
+    fn stand(&self) {
+        self.change(|now, _| self.stands_from_us.store(now + PAUSE_MIN_US, Ordering::SeqCst));
+    }
+
+    fn go_on(&self) -> Option<Duration> {
+        let stood = self.change(|now, _| {
+            let from = self.stands_from_us.swap(GOES, Ordering::SeqCst);
+            let stood = now.saturating_sub(from);
+            self.left_out_us.fetch_add(stood, Ordering::SeqCst);
+            stood
+        });
+        Some(Duration::from_micros(stood)).filter(|stood| *stood >= PAUSE_TOLD_MIN)
     }
 }
 
@@ -280,53 +366,4 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timestamps_are_shown_as_rfc_3339() {
-        assert_eq!(Timestamp::from_unix_ms(0).to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(
-            Timestamp::from_unix_ms(1_767_323_045_678).to_string(),
-            "2026-01-02T03:04:05.678Z"
-        );
-        assert_eq!(
-            Timestamp::from_unix_ms(i64::MAX).to_string(),
-            "9999-12-31T23:59:59.999Z"
-        );
-    }
-
-    #[test]
-    fn a_jump_of_the_wall_clock_moves_no_deadline() {
-        let (clock, hand) = Clock::manual(Timestamp::from_unix_ms(1000));
-        hand.jump(86_400_000);
-        assert_eq!(clock.running(), Running::START);
-        hand.advance(Duration::from_secs(2));
-        assert_eq!(clock.running().since(Running::START), Duration::from_secs(2));
-        assert_eq!(clock.now(), Timestamp::from_unix_ms(1000 + 86_400_000 + 2000));
-    }
-
-    #[test]
-    fn a_gap_between_ticks_is_taken_out_of_the_running_time() {
-        let Clock::System(clock) = Clock::system() else {
-            unreachable!("made as the system's")
-        };
-        clock.tick();
-        // As if the last tick had been a minute ago by the monotonic clock.
-        let clock = SystemClock {
-            origin: clock
-                .origin
-                .checked_sub(Duration::from_secs(60))
-                .expect("a minute fits"),
-            paused_us: AtomicU64::new(0),
-            last_tick_us: AtomicU64::new(0),
-            ticking: AtomicBool::new(true),
-        };
-        let gap = clock.tick().expect("a pause");
-        assert!(gap >= Duration::from_secs(59), "{gap:?}");
-        let clock = Clock::System(Arc::new(clock));
-        assert!(clock.running().since(Running::START) < Duration::from_secs(2));
-        clock.rest();
-        assert_eq!(clock.tick(), None, "the first tick after a rest knows no gap");
-    }
-}
+mod tests;

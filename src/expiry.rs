@@ -1,8 +1,7 @@
 //! Deadlines that have passed become changes: lapses, removals, forgotten names.
 //!
-//! A thread sleeps until the next deadline, at most [`TICK`] at a time while there is one, and without end while there
-//! is none. A wake-up that comes much too late was a pause of the process: the clock takes it out before anything
-//! is judged by it.
+//! A thread sleeps until the next deadline, at most [`TICK`] at a time. A wake-up that comes much too late was a pause
+//! of the process: the clock takes it out before anything is judged by it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use crate::clock::{Alarm, Clock, TICK};
 use crate::lease::Deadlines;
+use crate::view::Current;
 use crate::writer::{Refusal, Request, Writer};
 
 /// Changes in one request: enough for a mass lapse to cost few commits, few enough to let others in between.
@@ -72,6 +72,7 @@ impl Handle {
 /// No thread can be had.
 pub fn start(
     deadlines: Arc<Deadlines>,
+    current: Arc<Current>,
     alarm: Arc<Alarm>,
     writer: Writer,
     clock: Clock,
@@ -81,6 +82,7 @@ pub fn start(
     let looks = Arc::new(Looks::default());
     let expiry = Expiry {
         deadlines,
+        current,
         alarm: alarm.clone(),
         writer,
         clock,
@@ -112,6 +114,7 @@ impl Drop for Handle {
 
 struct Expiry {
     deadlines: Arc<Deadlines>,
+    current: Arc<Current>,
     alarm: Arc<Alarm>,
     writer: Writer,
     clock: Clock,
@@ -130,6 +133,9 @@ impl Expiry {
                 );
             }
             self.looks.begin();
+            if self.deadlines.is_guarded() {
+                self.deadlines.tend_guard(&self.current.load().state);
+            }
             let due = self.deadlines.take_due(CHANGES_MAX);
             if due.is_empty() {
                 self.looks.end_with_nothing();
@@ -151,14 +157,13 @@ impl Expiry {
         }
     }
 
+    /// Also where nothing waits for a deadline: the clock must not take that for a pause of the process.
     fn sleep(&self) {
-        let Some(next) = self.deadlines.next() else {
-            self.clock.rest();
-            self.alarm.wait(None);
-            return;
-        };
         match self.clock {
-            Clock::System(_) => self.alarm.wait(Some(next.since(self.clock.running()).min(TICK))),
+            Clock::System(_) => {
+                let next = self.deadlines.next().map(|next| next.since(self.clock.running()));
+                self.alarm.wait(Some(next.map_or(TICK, |next| next.min(TICK))));
+            }
             // A clock that a test moves rings when it is moved.
             Clock::Manual(_) => self.alarm.wait(None),
         }

@@ -6,12 +6,15 @@
 //!
 //! A deadline that has passed only *asks*: it becomes a change that the writer makes, and for a lapse the writer looks
 //! at the deadline again ([`Deadlines::begin_lapse`]). From that moment a renewal goes through the writer, too, and
-//! revives; so a heartbeat that was answered is never undone by a lapse decided before it.
+//! revives; so a heartbeat that was answered is never undone by a lapse decided before it. If too many lapse at once,
+//! further ones wait: see [`guard`].
 
+mod entry;
 mod forgetting;
+pub mod guard;
+mod lapse;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,8 +22,11 @@ use std::time::Duration;
 use crate::catalog::limits::LEASE_AFTER_START_MIN;
 use crate::catalog::{Change, Due, Instance, InstanceKey, ServiceName, State, ZoneName};
 use crate::clock::{Alarm, Clock, Running, Timestamp};
+use crate::metrics;
 
+use entry::{Entry, Lease, Queue, Removal, Shard, Standing};
 use forgetting::Forgetting;
+use guard::{Guard, Guarding};
 
 /// Locks that heartbeats share: more than cores, so that they seldom meet.
 const SHARDS: usize = 16;
@@ -42,94 +48,6 @@ pub enum Renewal {
     None,
 }
 
-#[derive(Debug, Default)]
-struct Entry {
-    lease: Option<Lease>,
-    /// It is removed because it lapsed.
-    after_lapse: Option<Removal>,
-    /// It is removed because it drains.
-    after_drain: Option<Removal>,
-    /// The earliest deadline that stands for it in the queue.
-    queued: Option<Running>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Lease {
-    length: Duration,
-    until: Running,
-    /// It lapsed, or the writer is about to say so.
-    lapsed: bool,
-}
-
-/// A removal that is to come.
-#[derive(Clone, Copy, Debug)]
-struct Removal {
-    at: Running,
-    /// The time of the lapse or the drain, by which the change knows it.
-    since: Timestamp,
-    /// How long after that. Two drains of one batch have one time and may differ in this alone.
-    delay: Duration,
-}
-
-impl Removal {
-    /// The one that is known, if it follows from the same; else one that begins `now`.
-    fn begun(known: Option<Self>, since: Timestamp, delay: Duration, now: Running) -> Self {
-        let at = now + delay;
-        known
-            .filter(|known| known.since == since && known.delay == delay)
-            .unwrap_or(Self { at, since, delay })
-    }
-}
-
-impl Entry {
-    fn next(&self) -> Option<Running> {
-        let lease = self.lease.filter(|lease| !lease.lapsed).map(|lease| lease.until);
-        [
-            lease,
-            self.after_lapse.map(|removal| removal.at),
-            self.after_drain.map(|removal| removal.at),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-}
-
-type Queue<K> = BinaryHeap<Reverse<(Running, K)>>;
-
-#[derive(Debug, Default)]
-struct Shard {
-    entries: HashMap<Arc<InstanceKey>, Entry, foldhash::fast::RandomState>,
-    queue: Queue<Arc<InstanceKey>>,
-}
-
-impl Shard {
-    /// Queues the entry's next deadline, unless an earlier one is queued already.
-    fn enqueue(&mut self, key: &Arc<InstanceKey>, not_before: Running) {
-        let Some(entry) = self.entries.get_mut(key) else {
-            return;
-        };
-        let Some(next) = entry.next().map(|next| next.max(not_before)) else {
-            return;
-        };
-        if entry.queued.is_none_or(|queued| next < queued) {
-            entry.queued = Some(next);
-            self.queue.push(Reverse((next, key.clone())));
-            self.compact();
-        }
-    }
-
-    /// Drops what nobody waits for once it outweighs what somebody does: instances that come and go with long leases
-    /// would fill the queue for as long as those run.
-    fn compact(&mut self) {
-        if self.queue.len() > 2 * self.entries.len() + STALE_MAX {
-            let entries = &self.entries;
-            self.queue
-                .retain(|Reverse((at, key))| entries.get(key).is_some_and(|entry| entry.queued == Some(*at)));
-        }
-    }
-}
-
 /// The deadlines of all leases, removals and lingering names.
 #[derive(Debug)]
 pub struct Deadlines {
@@ -138,17 +56,25 @@ pub struct Deadlines {
     hasher: foldhash::fast::RandomState,
     shards: [Mutex<Shard>; SHARDS],
     forgetting: Mutex<Forgetting>,
+    /// Taken after the lock of a shard, never before.
+    guard: Mutex<Guard>,
 }
 
 impl Deadlines {
-    /// No deadlines yet. `alarm` rings when an earlier one than before is set.
+    /// No deadlines yet, guarded as by default. `alarm` rings when an earlier one than before is set.
     pub fn new(clock: Clock, alarm: Arc<Alarm>) -> Self {
+        Self::guarded(clock, alarm, Guarding::default(), Arc::default())
+    }
+
+    /// The same with a guard of one's own, which counts in `counts`.
+    pub fn guarded(clock: Clock, alarm: Arc<Alarm>, guarding: Guarding, counts: Arc<metrics::Guard>) -> Self {
         Self {
             clock,
             alarm,
             hasher: foldhash::fast::RandomState::default(),
             shards: std::array::from_fn(|_| Mutex::default()),
             forgetting: Mutex::default(),
+            guard: Mutex::new(Guard::new(guarding, counts)),
         }
     }
 
@@ -184,7 +110,9 @@ impl Deadlines {
         let mut shard = self.shard(key);
         let wanted = instance.filter(|instance| instance.lease.is_some() || instance.drain().is_some());
         let Some(instance) = wanted else {
-            shard.entries.remove(key);
+            if let Some(entry) = shard.entries.remove(key) {
+                self.follow_guard(key, entry.lease, None);
+            }
             shard.compact();
             return;
         };
@@ -192,18 +120,24 @@ impl Deadlines {
             Some(known) => known,
             None => (Arc::new(key.clone()), Entry::default()),
         };
+        let known = entry.lease;
         entry.lease = instance.lease.map(|lease| {
             let length = lease.duration();
-            let lapsed = instance.lapsed().is_some();
-            match entry.lease {
-                Some(known) if known.length == length && known.lapsed == lapsed => known,
+            let has_lapsed = instance.lapsed().is_some();
+            match known {
+                Some(known) if known.length == length && known.has_lapsed() == has_lapsed => known,
                 _ => Lease {
                     length,
                     until: now + length.max(lease_min),
-                    lapsed,
+                    standing: if has_lapsed {
+                        Standing::Lapsed { counted: None }
+                    } else {
+                        Standing::Runs
+                    },
                 },
             }
         });
+        self.follow_guard(&key, known, entry.lease);
         let deregister_after = instance.deregister_after().duration();
         entry.after_lapse = instance
             .lapsed()
@@ -249,9 +183,15 @@ impl Deadlines {
         };
         match entry.lease.as_mut() {
             None => return Renewal::None,
-            Some(lease) if lease.lapsed => return Renewal::Lapsed,
-            // A lease that a restart lengthened is not cut short by its first heartbeat.
-            Some(lease) => lease.until = lease.until.max(now + lease.length),
+            Some(lease) if lease.has_lapsed() => return Renewal::Lapsed,
+            Some(lease) => {
+                // A lease that a restart lengthened is not cut short by its first heartbeat.
+                lease.until = lease.until.max(now + lease.length);
+                if lease.standing != Standing::Runs {
+                    lease.standing = Standing::Runs;
+                    locked(&self.guard).unhold(key, true);
+                }
+            }
         }
         // It had asked already, and the writer may pass over what it asked for: it must ask again.
         if entry.queued.is_none() {
@@ -265,65 +205,36 @@ impl Deadlines {
         Renewal::Renewed
     }
 
-    /// Looks at the deadline of a lease again: whether it has passed. If so, a renewal from now on answers
-    /// [`Renewal::Lapsed`] until the lapse is committed, and then revived, or taken back by [`Self::undo_lapse`].
-    pub fn begin_lapse(&self, key: &InstanceKey) -> bool {
-        // The process may have been paused since the deadline was found to have passed, and renewed after that.
-        self.clock.tick();
-        let now = self.clock.running();
-        let mut shard = self.shard(key);
-        let Some((key, entry)) = shard
-            .entries
-            .get_key_value(key)
-            .map(|(key, _)| key.clone())
-            .and_then(|key| {
-                let entry = shard.entries.get_mut(&key)?;
-                Some((key, entry))
-            })
-        else {
-            return false;
-        };
-        match entry.lease.as_mut() {
-            Some(lease) if !lease.lapsed && lease.until <= now => {
-                lease.lapsed = true;
-                true
-            }
-            _ => {
-                shard.enqueue(&key, Running::START);
-                false
-            }
-        }
-    }
-
-    /// The lapse was not committed: the lease is due still, and asks again.
-    pub fn undo_lapse(&self, key: &InstanceKey) {
-        let mut shard = self.shard(key);
-        if let Some(lease) = shard.entries.get_mut(key).and_then(|entry| entry.lease.as_mut()) {
-            lease.lapsed = false;
-        }
-    }
-
-    /// When the lease of `key` ends, on the wall clock as it stands now. A lapsed one has no end ahead.
+    /// When the lease of `key` ends, on the wall clock as it stands now: one that is held, when the guard lets it go
+    /// at the latest. A lapsed one has no end ahead.
     pub fn lease_expires_at(&self, key: &InstanceKey) -> Option<Timestamp> {
         let shard = self.shard(key);
-        let lease = shard.entries.get(key)?.lease.filter(|lease| !lease.lapsed)?;
-        Some(self.on_wall(lease.until))
+        let lease = shard
+            .entries
+            .get(key)?
+            .lease
+            .filter(|lease| !lease.has_lapsed())?;
+        let held_until = match lease.standing {
+            Standing::Held => locked(&self.guard).until(&key.zone),
+            _ => None,
+        };
+        Some(self.on_wall(held_until.unwrap_or(lease.until)))
     }
 
-    /// When `key` is removed, if that is due.
+    /// When `key` is removed, if that is due: after a lapse not before the guard lets go, at the latest.
     pub fn remove_at(&self, key: &InstanceKey) -> Option<Timestamp> {
         let shard = self.shard(key);
         let entry = shard.entries.get(key)?;
-        let at = [entry.after_lapse, entry.after_drain]
-            .into_iter()
-            .flatten()
-            .map(|removal| removal.at)
-            .min()?;
+        let after_lapse = entry.after_lapse.map(|removal| {
+            let guard = locked(&self.guard);
+            let held_until = guard
+                .until(&key.zone)
+                .filter(|_| guard.holds(&key.zone, &key.service));
+            held_until.map_or(removal.at, |until| removal.at.max(until))
+        });
+        let after_drain = entry.after_drain.map(|removal| removal.at);
+        let at = [after_lapse, after_drain].into_iter().flatten().min()?;
         Some(self.on_wall(at))
-    }
-
-    fn on_wall(&self, at: Running) -> Timestamp {
-        self.clock.now() + at.since(self.clock.running())
     }
 
     /// The next time that something may be due; none if there is no deadline at all.
@@ -354,10 +265,12 @@ impl Deadlines {
                     continue;
                 }
                 entry.queued = None;
+                let lapsed = entry.after_lapse.filter(|removal| removal.at <= now);
+                // What lapsed before the guard began is of the same event: its heartbeats may come back as well.
+                let waits = lapsed.is_some() && locked(&self.guard).holds(&key.zone, &key.service);
                 let removal = [
-                    entry
-                        .after_lapse
-                        .filter(|removal| removal.at <= now)
+                    lapsed
+                        .filter(|_| !waits)
                         .map(|removal| Due::Lapsed(removal.since)),
                     entry
                         .after_drain
@@ -369,9 +282,11 @@ impl Deadlines {
                         key: (*key).clone(),
                         due: why,
                     });
+                } else if waits {
+                    shard.enqueue(&key, now + RETRY_AFTER);
                 } else if entry
                     .lease
-                    .is_some_and(|lease| !lease.lapsed && lease.until <= now)
+                    .is_some_and(|lease| !lease.has_lapsed() && lease.until <= now)
                 {
                     due.push(Change::Lapse { key: (*key).clone() });
                 } else {

@@ -41,6 +41,8 @@ mod dns_transport;
 mod docs;
 #[path = "it/drain.rs"]
 mod drain;
+#[path = "it/guard.rs"]
+mod guard;
 #[path = "it/health.rs"]
 mod health;
 #[path = "it/hostile_files.rs"]
@@ -85,6 +87,8 @@ mod serve_leases;
 mod start;
 #[path = "it/tcp_pressure.rs"]
 mod tcp_pressure;
+#[path = "it/time_trouble.rs"]
+mod time_trouble;
 #[path = "it/trouble.rs"]
 mod trouble;
 #[path = "it/udp_pressure.rs"]

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod dump;
 mod failure;
+mod guard;
 mod health;
 mod lists;
 mod log;
@@ -51,6 +52,7 @@ enum Command {
     Zones(lists::Zones),
     SetZone(settings::SetZone),
     SetService(settings::SetService),
+    Guard(guard::Guard),
     Apply(apply::Apply),
     Query(query::Ask),
     CheckConfig(check::CheckConfig),
@@ -104,6 +106,7 @@ impl Command {
             Self::Zones(command) => command.run(context),
             Self::SetZone(command) => command.run(context),
             Self::SetService(command) => command.run(context),
+            Self::Guard(command) => command.run(context),
             Self::Apply(command) => command.run(context),
             Self::Query(command) => command.run(context),
             Self::CheckConfig(command) => command.run(context),

@@ -53,6 +53,13 @@ pub(super) struct Serve {
     /// How long a resolver may keep a negative answer, for zones that set nothing, in whole seconds [default: 1s]
     #[arg(long, value_name = "DURATION")]
     negative_ttl: Option<String>,
+    /// What the guard against mass expiry counts by: the leases of a zone, also those of each service, or off [default:
+    /// zone]
+    #[arg(long, value_name = "zone|service|off")]
+    guard: Option<String>,
+    /// How long at most the guard holds leases that ran out [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    guard_for: Option<String>,
     /// Largest reply over UDP in octets, 512 to 4096 [default: 1232]
     #[arg(long, value_name = "OCTETS")]
     max_udp_payload: Option<String>,
@@ -92,6 +99,8 @@ impl Serve {
         settings.flag(Key::HttpName, self.http_name);
         settings.flag(Key::Ttl, self.ttl);
         settings.flag(Key::NegativeTtl, self.negative_ttl);
+        settings.flag(Key::Guard, self.guard);
+        settings.flag(Key::GuardFor, self.guard_for);
         settings.flag(Key::MaxUdpPayload, self.max_udp_payload);
         settings.flag(Key::UdpWorkers, self.udp_workers);
         settings.flag(Key::TokenFile, self.token_file);

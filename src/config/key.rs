@@ -21,6 +21,10 @@ pub enum Key {
     Ttl,
     /// `--negative-ttl`
     NegativeTtl,
+    /// `--guard`
+    Guard,
+    /// `--guard-for`
+    GuardFor,
     /// `--max-udp-payload`
     MaxUdpPayload,
     /// `--udp-workers`
@@ -54,7 +58,7 @@ pub enum Kind {
 
 impl Key {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::DataDir,
         Self::Dns,
         Self::Http,
@@ -64,6 +68,8 @@ impl Key {
         Self::HttpName,
         Self::Ttl,
         Self::NegativeTtl,
+        Self::Guard,
+        Self::GuardFor,
         Self::MaxUdpPayload,
         Self::UdpWorkers,
         Self::TokenFile,
@@ -85,6 +91,8 @@ impl Key {
             Self::HttpName => "http-name",
             Self::Ttl => "ttl",
             Self::NegativeTtl => "negative-ttl",
+            Self::Guard => "guard",
+            Self::GuardFor => "guard-for",
             Self::MaxUdpPayload => "max-udp-payload",
             Self::UdpWorkers => "udp-workers",
             Self::TokenFile => "token-file",
@@ -115,11 +123,12 @@ impl Key {
         match self {
             Self::Dns | Self::Zone | Self::Advertise | Self::HttpName => Kind::List,
             Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
-            Self::Ttl | Self::NegativeTtl => Kind::Duration,
+            Self::Ttl | Self::NegativeTtl | Self::GuardFor => Kind::Duration,
             Self::InsecureNoAuth => Kind::Switch,
             Self::DataDir
             | Self::Http
             | Self::Zones
+            | Self::Guard
             | Self::TokenFile
             | Self::PortsFile
             | Self::LogFormat => Kind::Text,
@@ -136,6 +145,8 @@ impl Key {
             Self::Zone => Some("svc.internal"),
             Self::Ttl => Some("5s"),
             Self::NegativeTtl => Some("1s"),
+            Self::Guard => Some("zone"),
+            Self::GuardFor => Some("10m"),
             Self::MaxUdpPayload => Some("1232"),
             Self::InsecureNoAuth => Some("false"),
             Self::LogFormat => Some("text"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::catalog::limits::{NAME_OCTETS_MAX, TTL_MAX};
 use crate::catalog::{NAME_SERVER_LABEL, NameError, Ttl, ZoneName, parse_address};
+use crate::lease::guard::Scope;
 
 use super::{HostName, LogFormat, LogLevel};
 
@@ -16,6 +17,11 @@ pub const UDP_PAYLOAD_MIN: u16 = 512;
 pub const UDP_PAYLOAD_MAX: u16 = 4096;
 /// The most UDP workers. More threads than this serve no machine we know of.
 pub const UDP_WORKERS_MAX: usize = 1024;
+
+/// The least that `--guard-for` may be: less would hold nothing, and that is `--guard off`.
+pub const GUARD_FOR_MIN: Duration = Duration::from_secs(1);
+/// The most that `--guard-for` may be.
+pub const GUARD_FOR_MAX: Duration = Duration::from_secs(24 * 3600);
 
 type Parsed<T> = Result<T, String>;
 
@@ -103,6 +109,23 @@ fn duration(text: &str) -> Parsed<Duration> {
         .and_then(|number| number.checked_mul(unit_ms))
         .map(Duration::from_millis)
         .ok_or_else(|| format!("{text:?} is too long a duration"))
+}
+
+/// What the guard against mass expiry counts by.
+pub(super) fn guard(text: &str) -> Parsed<Scope> {
+    Scope::parse(text)
+        .ok_or_else(|| format!("{text:?} is nothing that a guard counts by; write zone, service or off"))
+}
+
+/// How long the guard holds at most.
+pub(super) fn guard_for(text: &str) -> Parsed<Duration> {
+    let duration = duration(text)?;
+    if !(GUARD_FOR_MIN..=GUARD_FOR_MAX).contains(&duration) {
+        return Err(format!(
+            "{text:?} is not from 1s to 24h; to hold nothing at all, write --guard off"
+        ));
+    }
+    Ok(duration)
 }
 
 /// The largest UDP reply.

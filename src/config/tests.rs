@@ -80,6 +80,10 @@ fn the_defaults_are_the_contracts() {
                     ],
                 },
                 http_names: [],
+                guard: Guarding {
+                    scope: Zone,
+                    hold_max: 600s,
+                },
                 udp_payload_max: 1232,
                 udp_workers: 2,
                 token_file: None,
@@ -166,6 +170,8 @@ fn every_variable_is_read() {
         ("CALLSIGN_HTTP_NAME", "Callsign.Example.ORG,other"),
         ("CALLSIGN_TTL", "1m"),
         ("CALLSIGN_NEGATIVE_TTL", "2000ms"),
+        ("CALLSIGN_GUARD", "service"),
+        ("CALLSIGN_GUARD_FOR", "90s"),
         ("CALLSIGN_MAX_UDP_PAYLOAD", "512"),
         ("CALLSIGN_UDP_WORKERS", "3"),
         ("CALLSIGN_TOKEN_FILE", "src/config/tests/tokens"),
@@ -211,6 +217,10 @@ fn every_variable_is_read() {
                     "other",
                 ),
             ],
+            guard: Guarding {
+                scope: Service,
+                hold_max: 90s,
+            },
             udp_payload_max: 512,
             udp_workers: 3,
             token_file: Some(

@@ -115,6 +115,11 @@ impl Call {
         Fields::of_body(self.json()?)
     }
 
+    /// Who asks.
+    pub(super) fn actor(&self) -> Arc<str> {
+        self.actor.clone()
+    }
+
     /// Makes `change` under the precondition that the request has.
     pub(super) async fn make(&self, api: &Api, change: Change) -> Result<Done, Problem> {
         let precondition = conditional::precondition(&self.headers)?;

@@ -78,7 +78,7 @@ impl Front {
 
     /// Answers `request`, which came from `peer`. A panic on the way is a 500.
     pub(super) async fn answer(&self, request: Request<Body>, peer: &Peer) -> Response<Body> {
-        let started = self.api.clock.running();
+        let started = self.api.clock.lasted();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let reads = matches!(method, Method::GET | Method::HEAD);
         let index_before = self.index();
@@ -107,7 +107,7 @@ impl Front {
                 .or_insert_with(|| HeaderValue::from(length));
             *response.body_mut() = Body::empty();
         }
-        let took = self.api.clock.running().since(started);
+        let took = self.api.clock.lasted().saturating_sub(started);
         tracing::debug!(%method, path, status = status.as_u16(), ?took, peer = %peer.address, "request");
         response
     }

@@ -148,7 +148,17 @@ async fn make(api: &Api, call: &mut Call, verb: Verb) -> Result<(Arc<Instance>, 
     let change = read(call, verb)?;
     let key = call.key();
     let before = api.current.snapshot();
-    let done = call.make(api, change).await?;
+    let done = match call.make(api, change).await {
+        Ok(done) => done,
+        Err(problem) => {
+            // Who reports or registers again is alive, also while the disk is full or stalled and nothing can be
+            // written: its lease is renewed, though nothing else is done.
+            if verb != Verb::Drain && problem.is_of_the_store() {
+                api.deadlines.renew(&key);
+            }
+            return Err(problem);
+        }
+    };
     let changed = done
         .effects
         .iter()

@@ -15,6 +15,7 @@ mod connection;
 mod duration;
 mod fields;
 mod front;
+mod guard;
 mod instances;
 mod json;
 mod metrics;

@@ -144,6 +144,14 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(RETRY_BUSY_S)
     }
 
+    /// Whether the request was right, and nothing could be written: 503 or 507.
+    pub(super) fn is_of_the_store(&self) -> bool {
+        matches!(
+            self.status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::INSUFFICIENT_STORAGE
+        )
+    }
+
     /// Names the field at fault.
     pub(super) fn about(mut self, field: impl Into<String>) -> Self {
         self.field = Some(shorten(field.into()));

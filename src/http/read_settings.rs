@@ -12,7 +12,7 @@ const POLICIES: &str = "\"nodata\", \"nxdomain\" or \"all\"";
 /// What only a GET shows of a zone.
 const SHOWN_OF_ZONE: [&str; 3] = ["name", "serial", "services"];
 /// What only a GET shows of a service.
-const SHOWN_OF_SERVICE: [&str; 4] = ["name", "instances", "created_at", "index"];
+const SHOWN_OF_SERVICE: [&str; 5] = ["name", "instances", "created_at", "index", "guard"];
 
 /// Reads the settings of `zone`.
 pub(super) fn zone_settings(body: Json, zone: &ZoneName) -> Result<ZoneSettings, Problem> {

@@ -36,6 +36,8 @@ impl Readiness {
 #[derive(Serialize)]
 struct Shape {
     ready: bool,
+    /// The guard holds leases that ran out: answers are kept as they were.
+    guarded: bool,
     parts: Parts,
 }
 
@@ -98,5 +100,11 @@ pub(super) async fn ready(State(api): State<Arc<Api>>, mut call: Call) -> Result
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    Ok(Reply::ok(&Shape { ready, parts }).with_status(status))
+    let guarded = api.deadlines.is_guarded();
+    let shape = Shape {
+        ready,
+        guarded,
+        parts,
+    };
+    Ok(Reply::ok(&shape).with_status(status))
 }

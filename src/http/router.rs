@@ -16,7 +16,7 @@ use crate::writer::Writer;
 
 use super::problem::Problem;
 use super::ready::Readiness;
-use super::{batch, instances, metrics, ready, services, zones};
+use super::{batch, guard, instances, metrics, ready, services, zones};
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
             get(zones::show).put(zones::put).delete(zones::delete),
         ),
         ("/v1/batch".to_owned(), post(batch::make)),
+        ("/v1/guard".to_owned(), get(guard::show).delete(guard::release)),
     ];
     for services in ["/v1/services", "/v1/zones/{zone}/services"] {
         let service = format!("{services}/{{service}}");

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::lease::Deadlines;
 
 use super::duration::Shown;
+use super::guard::Held;
 use super::write_instance::InstanceShown;
 use super::write_json::{JsonText, Shape};
 
@@ -46,6 +47,8 @@ pub(super) struct ServiceShown<'a> {
     instances: Vec<InstanceShown<'a>>,
     created_at: Timestamp,
     index: u64,
+    /// Shown only while the guard holds some of its leases.
+    guard: Option<Held>,
 }
 
 impl<'a> ServiceShown<'a> {
@@ -64,6 +67,9 @@ impl<'a> ServiceShown<'a> {
             instances: service.instances.iter().map(shown).collect(),
             created_at: service.created_at,
             index: service.index,
+            guard: deadlines
+                .held_of(zone, &service.name)
+                .map(|held| Held::of(&held, deadlines)),
         }
     }
 }
@@ -78,6 +84,9 @@ impl Shape for ServiceShown<'_> {
                 .list(&self.instances, |json, instance| instance.write(json));
             json.name("created_at").time(self.created_at);
             json.name("index").number(self.index);
+            if let Some(guard) = &self.guard {
+                json.name("guard").serialized(guard);
+            }
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Deadlines, on a clock that the tests move.
 #![allow(clippy::unwrap_used)]
 
+mod guarded;
 mod leases;
 mod names;
 mod queues;
@@ -27,10 +28,15 @@ impl Bench {
     }
 
     /// A server that starts over that catalog.
-    fn over(mut catalog: Catalog) -> Self {
+    fn over(catalog: Catalog) -> Self {
+        Self::guarded(catalog, Guarding::default())
+    }
+
+    /// The same with another guard.
+    fn guarded(mut catalog: Catalog, guarding: Guarding) -> Self {
         let (clock, hand) = Clock::manual(BEGIN);
         catalog.now = clock.now();
-        let deadlines = Deadlines::new(clock.clone(), Arc::default());
+        let deadlines = Deadlines::guarded(clock.clone(), Arc::default(), guarding, Arc::default());
         deadlines.load(&catalog.state);
         Self {
             catalog,
@@ -79,6 +85,10 @@ impl Bench {
         self.deadlines.renew(&key(name));
     }
 
+    fn begin_lapse(&self, name: &str) -> bool {
+        self.deadlines.begin_lapse(&key(name), &self.catalog.state)
+    }
+
     fn renew(&self, name: &str) -> Renewal {
         self.deadlines.renew(&key(name))
     }
@@ -90,10 +100,11 @@ impl Bench {
 
     /// Takes what is due and makes it, as expiry and writer do together.
     fn expire(&mut self) -> Vec<String> {
+        self.deadlines.tend_guard(&self.catalog.state);
         let due = self.deadlines.take_due(1000);
         for change in &due {
             match change {
-                Change::Lapse { key } if !self.deadlines.begin_lapse(key) => {}
+                Change::Lapse { key } if !self.deadlines.begin_lapse(key, &self.catalog.state) => {}
                 change => self.commit(change.clone()),
             }
         }

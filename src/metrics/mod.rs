@@ -4,6 +4,7 @@
 //! a plain load and store, no bus lock and no cache line that cores hand to each other. Reading adds them up.
 
 mod dns;
+mod guard;
 mod store;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 
 pub use dns::{Answers, Dns, Over};
+pub use guard::Guard;
 pub use store::{Store, Trouble};
 
 /// The media type of [`Metrics::text`].
@@ -28,6 +30,8 @@ pub struct Metrics {
     pub dns: Arc<Dns>,
     /// Whether the catalog can be written.
     pub store: Arc<Store>,
+    /// The guard against mass expiry.
+    pub guard: Arc<Guard>,
     registry: Registry,
 }
 
@@ -38,7 +42,14 @@ impl Default for Metrics {
         registry.register_collector(Box::new(dns.clone()));
         let store = Arc::new(Store::default());
         registry.register_collector(Box::new(store.clone()));
-        Self { dns, store, registry }
+        let guard = Arc::new(Guard::default());
+        registry.register_collector(Box::new(guard.clone()));
+        Self {
+            dns,
+            guard,
+            store,
+            registry,
+        }
     }
 }
 

@@ -181,7 +181,9 @@ impl Bound<'_> {
         let current = self.current;
 
         let alarm = Arc::new(Alarm::default());
-        let deadlines = Arc::new(Deadlines::new(clock.clone(), alarm.clone()));
+        let guard = self.metrics.guard.clone();
+        let deadlines = Deadlines::guarded(clock.clone(), alarm.clone(), config.guard, guard);
+        let deadlines = Arc::new(deadlines);
         deadlines.load(&current.load().state);
         let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
         let (door, writer) =
@@ -219,7 +221,7 @@ impl Bound<'_> {
                 ..http::Config::at(config.http)
             },
             http::Deps {
-                current,
+                current: current.clone(),
                 writer: door.clone(),
                 deadlines: deadlines.clone(),
                 clock: clock.clone(),
@@ -231,7 +233,7 @@ impl Bound<'_> {
             },
         )
         .map_err(|error| Error::Usage(format!("--http: {error}")))?;
-        let expiry = expiry::start(deadlines, alarm, door.clone(), clock).map_err(thread)?;
+        let expiry = expiry::start(deadlines, current, alarm, door.clone(), clock).map_err(thread)?;
         if let Some(path) = &config.ports_file {
             greeting::write_ports_file(path, self.dns, http.address()).map_err(|error| {
                 Error::Usage(format!("--ports-file: cannot write {}: {error}", path.display()))

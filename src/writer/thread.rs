@@ -60,7 +60,14 @@ impl Thread {
             self.shared
                 .queued_operations
                 .fetch_sub(operations, Ordering::Relaxed);
+            self.clock.stand();
             self.make(batch);
+            if let Some(stall) = self.clock.go_on() {
+                tracing::warn!(
+                    ?stall,
+                    "the disk kept the writer waiting; every deadline is put off by as much"
+                );
+            }
         }
         debug_assert!(stopping, "the queue ends by a stop");
         if let Err(error) = self.store.close() {
@@ -126,13 +133,13 @@ impl Thread {
             if !self.store.is_full() {
                 self.works_again();
             }
-            let committed = self.clock.running();
+            let committed = self.clock.lasted();
             let records = || entries.iter().map(|entry| entry.record);
             let next = Arc::new(snapshot.after(state, records()));
             self.current.publish(next.clone());
             tracing::debug!(
                 requests = tried.len(), changes = entries.len(), index = next.state.index,
-                published_after = ?self.clock.running().since(committed),
+                published_after = ?self.clock.lasted().saturating_sub(committed),
                 "committed"
             );
             self.follow(&next.state, records());
@@ -171,7 +178,7 @@ impl Thread {
         let mut outcome = Ok(());
         for (at, operation) in operations.iter().enumerate() {
             match &operation.change {
-                Change::Lapse { key } if renewed.contains(key) || !self.deadlines.begin_lapse(key) => {
+                Change::Lapse { key } if renewed.contains(key) || !self.deadlines.begin_lapse(key, state) => {
                     effects.push(Effect::default());
                     indexes.push(state.index);
                     continue;

@@ -275,7 +275,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn each_flag_and_command_that_a_document_names_is_there() {
-    const COMMANDS: [&str; 18] = [
+    const COMMANDS: [&str; 19] = [
         "serve",
         "register",
         "deregister",
@@ -287,6 +287,7 @@ fn each_flag_and_command_that_a_document_names_is_there() {
         "zones",
         "set-zone",
         "set-service",
+        "guard",
         "apply",
         "query",
         "check-config",

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use callsign::config::Key;
 use serde_json::{Value, json};
 
 use crate::support::dns::{Type, rcode};
-use crate::support::server::{TestServer, instance, instance_in};
+use crate::support::server::{Setup, TestServer, instance, instance_in};
 
 const WEB_1: &str = "/v1/services/web/instances/web-1";
 
@@ -632,7 +633,7 @@ fn removing_a_service_forgets_its_names_at_once() {
 
 #[test]
 fn many_leases_lapse_together_and_each_is_one_change() {
-    let server = TestServer::start();
+    let server = Setup::new().flag(Key::Guard, ["off"]).start();
     let register = |n: usize| {
         json!({"op": "register", "service": "web", "id": format!("i{n}"), "address": format!("192.0.2.{}", n % 250 + 1),
             "lease": "10s"})

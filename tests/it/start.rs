@@ -11,7 +11,7 @@ use callsign::catalog::{
 use callsign::clock::Timestamp;
 use callsign::store::{Batch, Entry, Store};
 
-use crate::support::dns::{CHAOS, DEADLINE, Message, Query, TcpClient, Type, ask, ask_tcp, rcode};
+use crate::support::dns::{CHAOS, Message, Query, TcpClient, Type, ask, ask_tcp, rcode};
 use crate::support::program::{Folder, Launch, Program};
 use crate::support::server::{START_MS, Setup};
 use crate::wire::{ZONE, answers};

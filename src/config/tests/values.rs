@@ -87,6 +87,16 @@ fn each_value_is_told_what_is_wrong_with_it() {
         ]],
     );
     check_errors(
+        &[(Key::Guard, "on"), (Key::GuardFor, "999ms")],
+        expect![[r#"
+            --guard: "on" is nothing that a guard counts by; write zone, service or off
+            --guard-for: "999ms" is not from 1s to 24h; to hold nothing at all, write --guard off"#]],
+    );
+    check_errors(
+        &[(Key::GuardFor, "25h")],
+        expect![[r#"--guard-for: "25h" is not from 1s to 24h; to hold nothing at all, write --guard off"#]],
+    );
+    check_errors(
         &[(Key::LogFormat, "xml")],
         expect![[r#"--log-format: "xml" is no log format; write text or json"#]],
     );

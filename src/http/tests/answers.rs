@@ -169,7 +169,7 @@ async fn wrong_requests() {
         ("GET /v1/services/web/../db", 404, "no_route", "-"),
         ("GET /v1/watch", 404, "no_route", "-"),
         ("GET /v1/changes", 404, "no_route", "-"),
-        ("GET /v1/guard", 404, "no_route", "-"),
+        ("GET /v1/guards", 404, "no_route", "-"),
         ("POST /v1/heartbeats", 404, "no_route", "-"),
         ("GET /openapi.json", 404, "no_route", "-"),
         ("POST /v1/services", 405, "method_not_allowed", "-"),
@@ -246,18 +246,18 @@ async fn ready_means_dns_and_store() {
     assert_eq!(not.status, 503);
     assert_eq!(
         not.text(),
-        r#"{"ready":false,"parts":{"dns":{"ready":false,"reason":"DNS questions are not answered"},"store":{"ready":true}}}"#
+        r#"{"ready":false,"guarded":false,"parts":{"dns":{"ready":false,"reason":"DNS questions are not answered"},"store":{"ready":true}}}"#
     );
     api.deps.readiness.set_dns(true);
     assert_eq!(api.get("/readyz").await.status, 200);
     api.writer.take().expect("it runs").stop();
     assert_eq!(
         api.get("/readyz").await.text(),
-        r#"{"ready":false,"parts":{"dns":{"ready":true},"store":{"ready":false,"reason":"the server is stopping"}}}"#
+        r#"{"ready":false,"guarded":false,"parts":{"dns":{"ready":true},"store":{"ready":false,"reason":"the server is stopping"}}}"#
     );
     assert_eq!(
         api.get("/readyz?only=dns").await.text(),
-        r#"{"ready":true,"parts":{"dns":{"ready":true}}}"#
+        r#"{"ready":true,"guarded":false,"parts":{"dns":{"ready":true}}}"#
     );
 }
 
