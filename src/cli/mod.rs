@@ -18,6 +18,7 @@ mod register;
 mod serve;
 mod settings;
 mod table;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -50,6 +51,7 @@ enum Command {
     SetZone(settings::SetZone),
     SetService(settings::SetService),
     Apply(apply::Apply),
+    Watch(watch::Watch),
     Query(query::Ask),
     CheckConfig(check::CheckConfig),
     CheckZone(check::CheckZone),
@@ -94,6 +96,7 @@ impl Command {
             Self::SetZone(command) => command.run(context),
             Self::SetService(command) => command.run(context),
             Self::Apply(command) => command.run(context),
+            Self::Watch(command) => command.run(context),
             Self::Query(command) => command.run(context),
             Self::CheckConfig(command) => command.run(context),
             Self::CheckZone(command) => command.run(context),

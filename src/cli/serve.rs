@@ -53,6 +53,12 @@ pub(super) struct Serve {
     /// How long a resolver may keep a negative answer, for zones that set nothing, in whole seconds [default: 1s]
     #[arg(long, value_name = "DURATION")]
     negative_ttl: Option<String>,
+    /// Keep at most so many changes in the change log, from which watches and /v1/changes go on [default: 100000]
+    #[arg(long, value_name = "N")]
+    keep_changes: Option<String>,
+    /// Keep a change at most so long in the change log [default: 168h]
+    #[arg(long, value_name = "DURATION")]
+    keep_changes_for: Option<String>,
     /// Largest reply over UDP in octets, 512 to 4096 [default: 1232]
     #[arg(long, value_name = "OCTETS")]
     max_udp_payload: Option<String>,
@@ -92,6 +98,8 @@ impl Serve {
         settings.flag(Key::HttpName, self.http_name);
         settings.flag(Key::Ttl, self.ttl);
         settings.flag(Key::NegativeTtl, self.negative_ttl);
+        settings.flag(Key::KeepChanges, self.keep_changes);
+        settings.flag(Key::KeepChangesFor, self.keep_changes_for);
         settings.flag(Key::MaxUdpPayload, self.max_udp_payload);
         settings.flag(Key::UdpWorkers, self.udp_workers);
         settings.flag(Key::TokenFile, self.token_file);

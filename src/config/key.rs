@@ -21,6 +21,10 @@ pub enum Key {
     Ttl,
     /// `--negative-ttl`
     NegativeTtl,
+    /// `--keep-changes`
+    KeepChanges,
+    /// `--keep-changes-for`
+    KeepChangesFor,
     /// `--max-udp-payload`
     MaxUdpPayload,
     /// `--udp-workers`
@@ -54,7 +58,7 @@ pub enum Kind {
 
 impl Key {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::DataDir,
         Self::Dns,
         Self::Http,
@@ -64,6 +68,8 @@ impl Key {
         Self::HttpName,
         Self::Ttl,
         Self::NegativeTtl,
+        Self::KeepChanges,
+        Self::KeepChangesFor,
         Self::MaxUdpPayload,
         Self::UdpWorkers,
         Self::TokenFile,
@@ -85,6 +91,8 @@ impl Key {
             Self::HttpName => "http-name",
             Self::Ttl => "ttl",
             Self::NegativeTtl => "negative-ttl",
+            Self::KeepChanges => "keep-changes",
+            Self::KeepChangesFor => "keep-changes-for",
             Self::MaxUdpPayload => "max-udp-payload",
             Self::UdpWorkers => "udp-workers",
             Self::TokenFile => "token-file",
@@ -114,8 +122,8 @@ impl Key {
     pub const fn kind(self) -> Kind {
         match self {
             Self::Dns | Self::Zone | Self::Advertise | Self::HttpName => Kind::List,
-            Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
-            Self::Ttl | Self::NegativeTtl => Kind::Duration,
+            Self::KeepChanges | Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
+            Self::Ttl | Self::NegativeTtl | Self::KeepChangesFor => Kind::Duration,
             Self::InsecureNoAuth => Kind::Switch,
             Self::DataDir
             | Self::Http
@@ -136,6 +144,8 @@ impl Key {
             Self::Zone => Some("svc.internal"),
             Self::Ttl => Some("5s"),
             Self::NegativeTtl => Some("1s"),
+            Self::KeepChanges => Some("100000"),
+            Self::KeepChangesFor => Some("168h"),
             Self::MaxUdpPayload => Some("1232"),
             Self::InsecureNoAuth => Some("false"),
             Self::LogFormat => Some("text"),

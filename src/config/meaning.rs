@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use crate::catalog::limits::ZONES_MAX;
 use crate::catalog::{Base, Change, State, ZoneName, parse_address};
 use crate::clock::Timestamp;
+use crate::store::Keep;
 
 use super::key::Key;
 use super::parse;
@@ -55,6 +56,8 @@ impl Reading<'_> {
         let http_names = self.many(Key::HttpName, parse::http_name, HTTP_NAMES_MAX);
         let ttl = self.one(Key::Ttl, parse::ttl);
         let negative_ttl = self.one(Key::NegativeTtl, parse::ttl);
+        let keep_changes = self.one(Key::KeepChanges, parse::keep_changes);
+        let keep_changes_for = self.one(Key::KeepChangesFor, parse::keep_changes_for);
         let udp_payload_max = self.one(Key::MaxUdpPayload, parse::udp_payload_max);
         let udp_workers = self.optional(Key::UdpWorkers, parse::udp_workers);
         let token_file = self.optional(Key::TokenFile, parse::path);
@@ -83,6 +86,10 @@ impl Reading<'_> {
                 name_servers,
             },
             http_names: without_origins(http_names),
+            keep: Keep {
+                changes: keep_changes?.0,
+                age: keep_changes_for?.0,
+            },
             udp_payload_max: udp_payload_max?.0,
             udp_workers: udp_workers.map_or(cores, |(workers, _)| workers),
             token_file: token_file.map(|(path, _)| path),

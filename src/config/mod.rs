@@ -19,11 +19,12 @@ use std::path::{Path, PathBuf};
 
 use crate::auth;
 use crate::catalog::{Base, ZoneName};
+use crate::store::Keep;
 
 pub use file::{FILE_OCTETS_MAX, Unreadable};
 pub use key::{Key, Kind};
 pub use meaning::{DNS_ADDRESSES_MAX, HTTP_NAMES_MAX, NAME_SERVER_ADDRESSES_MAX};
-pub use parse::{UDP_PAYLOAD_MAX, UDP_PAYLOAD_MIN, UDP_WORKERS_MAX};
+pub use parse::{KEEP_CHANGES_FOR_MAX, KEEP_CHANGES_MAX, UDP_PAYLOAD_MAX, UDP_PAYLOAD_MIN, UDP_WORKERS_MAX};
 pub use settings::{Given, Origin, Settings};
 
 /// What a server is to do. Each value is right by itself and beside the others.
@@ -43,6 +44,8 @@ pub struct Config {
     pub base: Base,
     /// Names that a `Host` field may have, beside the usual ones.
     pub http_names: Vec<HostName>,
+    /// How much of the change log is kept.
+    pub keep: Keep,
     /// The largest UDP reply in octets.
     pub udp_payload_max: u16,
     /// Threads that answer UDP.

@@ -17,6 +17,11 @@ pub const UDP_PAYLOAD_MAX: u16 = 4096;
 /// The most UDP workers. More threads than this serve no machine we know of.
 pub const UDP_WORKERS_MAX: usize = 1024;
 
+/// The most changes that `--keep-changes` may keep: some 200 GB of them.
+pub const KEEP_CHANGES_MAX: u64 = 100_000_000;
+/// The longest that `--keep-changes-for` may keep one: ten years.
+pub const KEEP_CHANGES_FOR_MAX: Duration = Duration::from_secs(87_600 * 3600);
+
 type Parsed<T> = Result<T, String>;
 
 /// A path. Relative ones are relative to the working directory, also those of a file.
@@ -103,6 +108,27 @@ fn duration(text: &str) -> Parsed<Duration> {
         .and_then(|number| number.checked_mul(unit_ms))
         .map(Duration::from_millis)
         .ok_or_else(|| format!("{text:?} is too long a duration"))
+}
+
+/// Changes that the log keeps.
+pub(super) fn keep_changes(text: &str) -> Parsed<u64> {
+    text.parse()
+        .ok()
+        .filter(|changes| (1..=KEEP_CHANGES_MAX).contains(changes))
+        .ok_or_else(|| {
+            format!("{text:?} is no number of changes from 1 to {KEEP_CHANGES_MAX}; 100000 is the default")
+        })
+}
+
+/// How long the log keeps a change.
+pub(super) fn keep_changes_for(text: &str) -> Parsed<Duration> {
+    let age = duration(text)?;
+    if age.is_zero() || age > KEEP_CHANGES_FOR_MAX {
+        return Err(format!(
+            "{text:?} is not between 1ms and 87600h; 168h is the default"
+        ));
+    }
+    Ok(age)
 }
 
 /// The largest UDP reply.

@@ -18,8 +18,9 @@ use super::{Deps, Limits, Readiness, front};
 use crate::auth::{self, Gate};
 use crate::catalog::{Base, Change, Image, ZoneName};
 use crate::clock::{Alarm, Clock, ManualClock, Timestamp};
+use crate::feed::Feed;
 use crate::lease::Deadlines;
-use crate::store::{Identity, Store};
+use crate::store::{History, Identity, Store};
 use crate::view::{Current, Snapshot};
 use crate::writer;
 
@@ -52,9 +53,16 @@ impl Api {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let opened = Store::open(folder.path()).expect("a new store");
         let (clock, hand) = Clock::manual(Timestamp::from_unix_ms(START_MS));
+        let feed = Arc::new(Feed::new(opened.state.index));
         let current = Arc::new(Current::new(Snapshot::of(opened.state)));
         let deadlines = Arc::new(Deadlines::new(clock.clone(), Arc::new(Alarm::default())));
-        let started = writer::start(opened.store, current.clone(), deadlines.clone(), clock.clone());
+        let started = writer::start(
+            opened.store,
+            current.clone(),
+            feed.clone(),
+            deadlines.clone(),
+            clock.clone(),
+        );
         let (door, handle) = started.expect("a thread for the writer");
         let zone = ZoneName::parse("svc.internal").expect("a zone");
         let open = Change::Open {
@@ -70,6 +78,8 @@ impl Api {
             metrics: Arc::default(),
             current,
             writer: door,
+            feed,
+            history: Arc::new(History::of(folder.path())),
             deadlines,
             clock,
             gate: Arc::new(Gate::open(auth).expect("a good token file")),

@@ -4,6 +4,7 @@
 //! a plain load and store, no bus lock and no cache line that cores hand to each other. Reading adds them up.
 
 mod dns;
+mod follow;
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 
 pub use dns::{Answers, Dns, Over};
+pub use follow::Followers;
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,6 +26,8 @@ pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; chars
 pub struct Metrics {
     /// Questions and their answers.
     pub dns: Arc<Dns>,
+    /// Those who follow the catalog.
+    pub followers: Arc<Followers>,
     registry: Registry,
 }
 
@@ -32,7 +36,13 @@ impl Default for Metrics {
         let dns = Arc::new(Dns::default());
         let mut registry = Registry::with_prefix("callsign");
         registry.register_collector(Box::new(dns.clone()));
-        Self { dns, registry }
+        let followers = Arc::new(Followers::default());
+        registry.register_collector(Box::new(followers.clone()));
+        Self {
+            dns,
+            followers,
+            registry,
+        }
     }
 }
 

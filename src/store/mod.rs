@@ -10,6 +10,7 @@
 mod check;
 mod checkpoint;
 mod gather;
+mod history;
 mod instances;
 mod load;
 mod lock;
@@ -34,12 +35,13 @@ use crate::catalog::{Image, Kind, Record, State};
 
 use checkpoint::Checkpoints;
 use lock::{Lock, Mark};
-use log::Keep;
 use reserve::Reserve;
 use tally::Tallies;
 use write::{WriteError, Writing};
 
 pub use check::quick_check;
+pub use history::{History, HistoryError, Logged};
+pub use log::Keep;
 pub use open::Locked;
 
 /// Who this catalog and this server are.
@@ -167,10 +169,15 @@ impl Store {
             lock,
             identity,
             tallies,
-            keep: log::KEEP,
+            keep: Keep::default(),
             reserve,
             failure: None,
         }
+    }
+
+    /// Keeps so much of the change log from the next commit on.
+    pub fn keep(&mut self, keep: Keep) {
+        self.keep = keep;
     }
 
     /// Writes a batch in one transaction; when this returns it is on disk.
