@@ -80,6 +80,10 @@ fn the_defaults_are_the_contracts() {
                     ],
                 },
                 http_names: [],
+                keep: Keep {
+                    changes: 100000,
+                    age: 604800s,
+                },
                 udp_payload_max: 1232,
                 udp_workers: 2,
                 token_file: None,
@@ -166,6 +170,8 @@ fn every_variable_is_read() {
         ("CALLSIGN_HTTP_NAME", "Callsign.Example.ORG,other"),
         ("CALLSIGN_TTL", "1m"),
         ("CALLSIGN_NEGATIVE_TTL", "2000ms"),
+        ("CALLSIGN_KEEP_CHANGES", "7"),
+        ("CALLSIGN_KEEP_CHANGES_FOR", "24h"),
         ("CALLSIGN_MAX_UDP_PAYLOAD", "512"),
         ("CALLSIGN_UDP_WORKERS", "3"),
         ("CALLSIGN_TOKEN_FILE", "src/config/tests/tokens"),
@@ -211,6 +217,10 @@ fn every_variable_is_read() {
                     "other",
                 ),
             ],
+            keep: Keep {
+                changes: 7,
+                age: 86400s,
+            },
             udp_payload_max: 512,
             udp_workers: 3,
             token_file: Some(

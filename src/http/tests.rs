@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use hyper::body::Body as _;
 use serde_json::Value;
 
 use super::front::{Front, Peer};
@@ -103,7 +104,11 @@ impl Api {
     async fn send(&self, request: Request<Body>) -> Reply {
         let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
         let response = self.front.answer(request, &Peer::new(peer)).await;
-        let (parts, body) = response.into_parts();
+        let (parts, mut body) = response.into_parts();
+        if body.size_hint().exact().is_none() {
+            // A watch, which has no end.
+            body = Body::empty();
+        }
         Reply {
             status: parts.status.as_u16(),
             headers: parts.headers,

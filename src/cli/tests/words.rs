@@ -92,7 +92,7 @@ fn the_help_names_only_flags_commands_and_variables_that_exist() {
             assert!(variables.contains(word), "{word}");
         }
     }
-    for later in ["watch", "explain", "guard", "backup", "restore", "keep-changes"] {
+    for later in ["explain", "guard", "backup", "restore"] {
         assert!(!help.contains(later), "{later} does not exist yet");
     }
 }
@@ -117,7 +117,8 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
         &["set-service", "web", "--ttl", "5s", "--unset", "ttl"],
         &["set-zone", "svc.internal", "--zone", "svc.internal"],
         &["serve", "--guard", "off"],
-        &["watch"],
+        &["watch", "--after", "1", "--snapshot"],
+        &["watch", "--after", "now"],
         &[],
         &["query"],
         &["query", "web.svc.internal", "BANANA"],
