@@ -59,6 +59,10 @@ mod http_limits;
 mod http_random;
 #[path = "it/http_services.rs"]
 mod http_services;
+#[path = "it/http_wait.rs"]
+mod http_wait;
+#[path = "it/http_watch.rs"]
+mod http_watch;
 #[path = "it/http_zones.rs"]
 mod http_zones;
 #[path = "it/leases.rs"]
