@@ -1,6 +1,7 @@
 //! The API whole, over a real writer and a real store, without a socket where none is needed.
 
 mod answers;
+mod followers;
 mod gate;
 mod listener;
 mod writes;
