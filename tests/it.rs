@@ -85,6 +85,8 @@ mod tcp_pressure;
 mod trouble;
 #[path = "it/udp_pressure.rs"]
 mod udp_pressure;
+#[path = "it/watch_truth.rs"]
+mod watch_truth;
 #[path = "it/wire.rs"]
 mod wire;
 #[path = "it/zone_files.rs"]
