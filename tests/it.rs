@@ -11,6 +11,8 @@ mod check_zone;
 mod cli_client;
 #[path = "it/cli_serve.rs"]
 mod cli_serve;
+#[path = "it/cli_watch.rs"]
+mod cli_watch;
 #[path = "it/conformance/mod.rs"]
 mod conformance;
 #[path = "it/corpus.rs"]
