@@ -8,6 +8,7 @@ pub mod metrics;
 pub mod catalog;
 
 pub mod auth;
+pub mod feed;
 pub mod lease;
 pub mod store;
 pub mod view;

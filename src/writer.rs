@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::{Effect, Operation, Rejection};
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::lease::Deadlines;
 use crate::store::Store;
 use crate::view::{Current, Snapshot};
@@ -121,13 +122,14 @@ pub struct Handle {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Starts the writer over a store whose state `current` shows.
+/// Starts the writer over a store whose state `current` shows; it tells `feed` what it committed.
 ///
 /// # Errors
 /// No thread can be had.
 pub fn start(
     store: Store,
     current: Arc<Current>,
+    feed: Arc<Feed>,
     deadlines: Arc<Deadlines>,
     clock: Clock,
 ) -> std::io::Result<(Writer, Handle)> {
@@ -136,6 +138,7 @@ pub fn start(
     let thread = Thread {
         store,
         current,
+        feed,
         deadlines,
         clock,
         shared: shared.clone(),

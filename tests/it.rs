@@ -13,6 +13,8 @@ mod check_zone;
 mod cli_client;
 #[path = "it/cli_serve.rs"]
 mod cli_serve;
+#[path = "it/cli_watch.rs"]
+mod cli_watch;
 #[path = "it/conformance/mod.rs"]
 mod conformance;
 #[path = "it/continuity.rs"]
@@ -67,6 +69,10 @@ mod http_limits;
 mod http_random;
 #[path = "it/http_services.rs"]
 mod http_services;
+#[path = "it/http_wait.rs"]
+mod http_wait;
+#[path = "it/http_watch.rs"]
+mod http_watch;
 #[path = "it/http_zones.rs"]
 mod http_zones;
 #[path = "it/leases.rs"]
@@ -93,6 +99,8 @@ mod time_trouble;
 mod trouble;
 #[path = "it/udp_pressure.rs"]
 mod udp_pressure;
+#[path = "it/watch_truth.rs"]
+mod watch_truth;
 #[path = "it/wire.rs"]
 mod wire;
 #[path = "it/zone_files.rs"]

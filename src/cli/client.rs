@@ -14,6 +14,9 @@ use super::failure::{Done, Failure};
 /// How long a request may take from connecting to the last octet of its reply.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a watch may be silent: the server says something each 15 s.
+const SILENCE_MAX: Duration = Duration::from_secs(40);
+
 /// Octets of a reply. A page of a list has at most 1,000 entries, which stay far below.
 const REPLY_OCTETS_MAX: u64 = 256 << 20;
 
@@ -161,9 +164,20 @@ impl Reply {
     }
 }
 
+/// A reply that has no end.
+pub(super) struct Stream {
+    /// Its status and what the API says is wrong, if it is no success.
+    pub(super) refused: Option<(u16, Failure)>,
+    pub(super) epoch: Option<String>,
+    pub(super) index: Option<u64>,
+    pub(super) body: ureq::BodyReader<'static>,
+}
+
 /// The API, ready to be asked.
 pub(super) struct Client {
     agent: ureq::Agent,
+    /// For replies that have no end.
+    streaming: ureq::Agent,
     /// Without a final slash.
     base: String,
     token: Option<String>,
@@ -192,17 +206,24 @@ impl Connection {
             ));
         }
         let is_loopback = check_url(&server)?;
-        let mut config = ureq::Agent::config_builder()
-            .timeout_global(Some(TIMEOUT))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")));
-        if is_loopback {
-            // A proxy's loopback is another machine's.
-            config = config.proxy(None);
-        }
+        let agent = |whole, each| {
+            let mut config = ureq::Agent::config_builder()
+                .timeout_global(whole)
+                .timeout_connect(Some(TIMEOUT))
+                .timeout_recv_response(Some(TIMEOUT))
+                .timeout_per_read(each)
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .user_agent(concat!("callsign/", env!("CARGO_PKG_VERSION")));
+            if is_loopback {
+                // A proxy's loopback is another machine's.
+                config = config.proxy(None);
+            }
+            config.build().new_agent()
+        };
         Ok(Client {
-            agent: config.build().new_agent(),
+            agent: agent(Some(TIMEOUT), None),
+            streaming: agent(None, Some(SILENCE_MAX)),
             base: server.trim_end_matches('/').to_owned(),
             token,
         })
@@ -282,6 +303,49 @@ impl Client {
                 .limit(REPLY_OCTETS_MAX)
                 .read_to_string()
                 .map_err(failed)?,
+        })
+    }
+
+    /// Asks for a reply that has no end.
+    pub(super) fn stream(&self, path: &str, header: Option<(&str, &str)>) -> Done<Stream> {
+        let mut request = Request::builder()
+            .uri(format!("{}{path}", self.base))
+            .header("accept", "text/event-stream");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let request = request.body(()).map_err(|error| {
+            Failure::Usage(anyhow::Error::new(error).context("the request cannot be written"))
+        })?;
+        let failed = |error| self.unreachable(error, false);
+        let mut response = self.streaming.run(request).map_err(failed)?;
+        let status = response.status().as_u16();
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(str::to_owned)
+        };
+        let (epoch, index) = (header("x-callsign-epoch"), header("x-callsign-index"));
+        let mut refused = None;
+        if status != 200 {
+            let retry_after = header("retry-after");
+            let body = response.body_mut().with_config().limit(REPLY_OCTETS_MAX);
+            let reply = Reply {
+                status,
+                etag: None,
+                index: None,
+                retry_after,
+                body: body.read_to_string().map_err(failed)?,
+            };
+            refused = reply.accepted().err().map(|failure| (status, failure));
+        }
+        Ok(Stream {
+            refused,
+            epoch,
+            index: index.and_then(|index| index.parse().ok()),
+            body: response.into_body().into_reader(),
         })
     }
 

@@ -20,6 +20,7 @@ mod register;
 mod serve;
 mod settings;
 mod table;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -54,6 +55,7 @@ enum Command {
     SetService(settings::SetService),
     Guard(guard::Guard),
     Apply(apply::Apply),
+    Watch(watch::Watch),
     Query(query::Ask),
     CheckConfig(check::CheckConfig),
     CheckZone(check::CheckZone),
@@ -108,6 +110,7 @@ impl Command {
             Self::SetService(command) => command.run(context),
             Self::Guard(command) => command.run(context),
             Self::Apply(command) => command.run(context),
+            Self::Watch(command) => command.run(context),
             Self::Query(command) => command.run(context),
             Self::CheckConfig(command) => command.run(context),
             Self::CheckZone(command) => command.run(context),

@@ -60,6 +60,12 @@ pub(super) struct Serve {
     /// How long at most the guard holds leases that ran out [default: 10m]
     #[arg(long, value_name = "DURATION")]
     guard_for: Option<String>,
+    /// Keep at most so many changes in the change log, from which watches and /v1/changes go on [default: 100000]
+    #[arg(long, value_name = "N")]
+    keep_changes: Option<String>,
+    /// Keep a change at most so long in the change log [default: 168h]
+    #[arg(long, value_name = "DURATION")]
+    keep_changes_for: Option<String>,
     /// Largest reply over UDP in octets, 512 to 4096 [default: 1232]
     #[arg(long, value_name = "OCTETS")]
     max_udp_payload: Option<String>,
@@ -101,6 +107,8 @@ impl Serve {
         settings.flag(Key::NegativeTtl, self.negative_ttl);
         settings.flag(Key::Guard, self.guard);
         settings.flag(Key::GuardFor, self.guard_for);
+        settings.flag(Key::KeepChanges, self.keep_changes);
+        settings.flag(Key::KeepChangesFor, self.keep_changes_for);
         settings.flag(Key::MaxUdpPayload, self.max_udp_payload);
         settings.flag(Key::UdpWorkers, self.udp_workers);
         settings.flag(Key::TokenFile, self.token_file);

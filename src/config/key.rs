@@ -25,6 +25,10 @@ pub enum Key {
     Guard,
     /// `--guard-for`
     GuardFor,
+    /// `--keep-changes`
+    KeepChanges,
+    /// `--keep-changes-for`
+    KeepChangesFor,
     /// `--max-udp-payload`
     MaxUdpPayload,
     /// `--udp-workers`
@@ -58,7 +62,7 @@ pub enum Kind {
 
 impl Key {
     /// All of them, in the order of the help.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::DataDir,
         Self::Dns,
         Self::Http,
@@ -70,6 +74,8 @@ impl Key {
         Self::NegativeTtl,
         Self::Guard,
         Self::GuardFor,
+        Self::KeepChanges,
+        Self::KeepChangesFor,
         Self::MaxUdpPayload,
         Self::UdpWorkers,
         Self::TokenFile,
@@ -93,6 +99,8 @@ impl Key {
             Self::NegativeTtl => "negative-ttl",
             Self::Guard => "guard",
             Self::GuardFor => "guard-for",
+            Self::KeepChanges => "keep-changes",
+            Self::KeepChangesFor => "keep-changes-for",
             Self::MaxUdpPayload => "max-udp-payload",
             Self::UdpWorkers => "udp-workers",
             Self::TokenFile => "token-file",
@@ -122,8 +130,8 @@ impl Key {
     pub const fn kind(self) -> Kind {
         match self {
             Self::Dns | Self::Zone | Self::Advertise | Self::HttpName => Kind::List,
-            Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
-            Self::Ttl | Self::NegativeTtl | Self::GuardFor => Kind::Duration,
+            Self::KeepChanges | Self::MaxUdpPayload | Self::UdpWorkers | Self::Verbose => Kind::Number,
+            Self::Ttl | Self::NegativeTtl | Self::GuardFor | Self::KeepChangesFor => Kind::Duration,
             Self::InsecureNoAuth => Kind::Switch,
             Self::DataDir
             | Self::Http
@@ -147,6 +155,8 @@ impl Key {
             Self::NegativeTtl => Some("1s"),
             Self::Guard => Some("zone"),
             Self::GuardFor => Some("10m"),
+            Self::KeepChanges => Some("100000"),
+            Self::KeepChangesFor => Some("168h"),
             Self::MaxUdpPayload => Some("1232"),
             Self::InsecureNoAuth => Some("false"),
             Self::LogFormat => Some("text"),

@@ -7,6 +7,7 @@ use crate::catalog::limits::ZONES_MAX;
 use crate::catalog::{Base, Change, State, ZoneName, parse_address};
 use crate::clock::Timestamp;
 use crate::lease::guard::Guarding;
+use crate::store::Keep;
 
 use super::key::Key;
 use super::parse;
@@ -58,6 +59,8 @@ impl Reading<'_> {
         let negative_ttl = self.one(Key::NegativeTtl, parse::ttl);
         let guard = self.one(Key::Guard, parse::guard);
         let guard_for = self.one(Key::GuardFor, parse::guard_for);
+        let keep_changes = self.one(Key::KeepChanges, parse::keep_changes);
+        let keep_changes_for = self.one(Key::KeepChangesFor, parse::keep_changes_for);
         let udp_payload_max = self.one(Key::MaxUdpPayload, parse::udp_payload_max);
         let udp_workers = self.optional(Key::UdpWorkers, parse::udp_workers);
         let token_file = self.optional(Key::TokenFile, parse::path);
@@ -89,6 +92,10 @@ impl Reading<'_> {
             guard: Guarding {
                 scope: guard?.0,
                 hold_max: guard_for?.0,
+            },
+            keep: Keep {
+                changes: keep_changes?.0,
+                age: keep_changes_for?.0,
             },
             udp_payload_max: udp_payload_max?.0,
             udp_workers: udp_workers.map_or(cores, |(workers, _)| workers),

@@ -20,11 +20,15 @@ use std::path::{Path, PathBuf};
 use crate::auth;
 use crate::catalog::{Base, ZoneName};
 use crate::lease::guard::Guarding;
+use crate::store::Keep;
 
 pub use file::{FILE_OCTETS_MAX, Unreadable};
 pub use key::{Key, Kind};
 pub use meaning::{DNS_ADDRESSES_MAX, HTTP_NAMES_MAX, NAME_SERVER_ADDRESSES_MAX};
-pub use parse::{GUARD_FOR_MAX, GUARD_FOR_MIN, UDP_PAYLOAD_MAX, UDP_PAYLOAD_MIN, UDP_WORKERS_MAX};
+pub use parse::{
+    GUARD_FOR_MAX, GUARD_FOR_MIN, KEEP_CHANGES_FOR_MAX, KEEP_CHANGES_MAX, UDP_PAYLOAD_MAX, UDP_PAYLOAD_MIN,
+    UDP_WORKERS_MAX,
+};
 pub use settings::{Given, Origin, Settings};
 
 /// What a server is to do. Each value is right by itself and beside the others.
@@ -46,6 +50,8 @@ pub struct Config {
     pub http_names: Vec<HostName>,
     /// The guard against mass expiry.
     pub guard: Guarding,
+    /// How much of the change log is kept.
+    pub keep: Keep,
     /// The largest UDP reply in octets.
     pub udp_payload_max: u16,
     /// Threads that answer UDP.

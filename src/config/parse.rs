@@ -22,6 +22,10 @@ pub const UDP_WORKERS_MAX: usize = 1024;
 pub const GUARD_FOR_MIN: Duration = Duration::from_secs(1);
 /// The most that `--guard-for` may be.
 pub const GUARD_FOR_MAX: Duration = Duration::from_secs(24 * 3600);
+/// The most changes that `--keep-changes` may keep: some 200 GB of them.
+pub const KEEP_CHANGES_MAX: u64 = 100_000_000;
+/// The longest that `--keep-changes-for` may keep one: ten years.
+pub const KEEP_CHANGES_FOR_MAX: Duration = Duration::from_secs(87_600 * 3600);
 
 type Parsed<T> = Result<T, String>;
 
@@ -126,6 +130,27 @@ pub(super) fn guard_for(text: &str) -> Parsed<Duration> {
         ));
     }
     Ok(duration)
+}
+
+/// Changes that the log keeps.
+pub(super) fn keep_changes(text: &str) -> Parsed<u64> {
+    text.parse()
+        .ok()
+        .filter(|changes| (1..=KEEP_CHANGES_MAX).contains(changes))
+        .ok_or_else(|| {
+            format!("{text:?} is no number of changes from 1 to {KEEP_CHANGES_MAX}; 100000 is the default")
+        })
+}
+
+/// How long the log keeps a change.
+pub(super) fn keep_changes_for(text: &str) -> Parsed<Duration> {
+    let age = duration(text)?;
+    if age.is_zero() || age > KEEP_CHANGES_FOR_MAX {
+        return Err(format!(
+            "{text:?} is not between 1ms and 87600h; 168h is the default"
+        ));
+    }
+    Ok(age)
 }
 
 /// The largest UDP reply.

@@ -84,6 +84,10 @@ fn the_defaults_are_the_contracts() {
                     scope: Zone,
                     hold_max: 600s,
                 },
+                keep: Keep {
+                    changes: 100000,
+                    age: 604800s,
+                },
                 udp_payload_max: 1232,
                 udp_workers: 2,
                 token_file: None,
@@ -172,6 +176,8 @@ fn every_variable_is_read() {
         ("CALLSIGN_NEGATIVE_TTL", "2000ms"),
         ("CALLSIGN_GUARD", "service"),
         ("CALLSIGN_GUARD_FOR", "90s"),
+        ("CALLSIGN_KEEP_CHANGES", "7"),
+        ("CALLSIGN_KEEP_CHANGES_FOR", "24h"),
         ("CALLSIGN_MAX_UDP_PAYLOAD", "512"),
         ("CALLSIGN_UDP_WORKERS", "3"),
         ("CALLSIGN_TOKEN_FILE", "src/config/tests/tokens"),
@@ -220,6 +226,10 @@ fn every_variable_is_read() {
             guard: Guarding {
                 scope: Service,
                 hold_max: 90s,
+            },
+            keep: Keep {
+                changes: 7,
+                age: 86400s,
             },
             udp_payload_max: 512,
             udp_workers: 3,

@@ -10,6 +10,7 @@ use crate::catalog::{Change, InstanceId, InstanceKey, NameError, Operation, Serv
 use crate::writer::{self, Done, Refusal};
 
 use super::conditional;
+use super::connection::Activity;
 use super::fields::Fields;
 use super::json::Json;
 use super::problem::Problem;
@@ -21,6 +22,7 @@ use super::router::Api;
 pub(super) struct Asked {
     pub(super) actor: Arc<str>,
     pub(super) body: Bytes,
+    pub(super) activity: Option<Arc<Activity>>,
 }
 
 /// A request.
@@ -36,6 +38,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     actor: Arc<str>,
+    /// The connection that it came over, if it did.
+    pub(super) activity: Option<Arc<Activity>>,
 }
 
 impl FromRequest<Arc<Api>> for Call {
@@ -45,7 +49,11 @@ impl FromRequest<Arc<Api>> for Call {
         let (mut parts, _) = request.into_parts();
         let path = parts.uri.path().to_owned();
         let asked = parts.extensions.remove::<Asked>();
-        let Asked { actor, body } = asked.ok_or_else(Problem::internal)?;
+        let Asked {
+            actor,
+            body,
+            activity,
+        } = asked.ok_or_else(Problem::internal)?;
         let mut call = Self {
             zone: api.default_zone.clone(),
             service: None,
@@ -53,6 +61,7 @@ impl FromRequest<Arc<Api>> for Call {
             query: Query::parse(parts.uri.query())?,
             body,
             actor,
+            activity,
             headers: parts.headers,
             path,
         };

@@ -6,14 +6,14 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::{Clock, Running};
 
@@ -30,6 +30,12 @@ pub(super) struct Activity {
     /// When the last request ended, or the connection began, in milliseconds of running time.
     quiet_since_ms: AtomicU64,
     http2: AtomicBool,
+    /// Its place among the connections, unless it was not given one.
+    seat: Mutex<Option<Seat>>,
+    /// Watches and waiting reads.
+    following: AtomicUsize,
+    /// For each reply without an end since when a piece of it waits to be taken, as [`Unread`] says.
+    unread: Mutex<Vec<Arc<AtomicU64>>>,
     /// Rung to make room for another connection.
     pub(super) evicted: Notify,
 }
@@ -43,6 +49,15 @@ pub(super) enum Verdict {
     Idle,
     /// Its request's head comes too slowly: cut it off.
     Slow,
+    /// Its client does not take what a watch has for it: cut it off.
+    Unread,
+}
+
+/// A place among the connections that are counted.
+#[derive(Debug)]
+struct Seat {
+    all: Arc<Semaphore>,
+    own: Option<OwnedSemaphorePermit>,
 }
 
 impl Activity {
@@ -55,8 +70,49 @@ impl Activity {
             reading_since_ms: AtomicU64::new(now + 1),
             quiet_since_ms: AtomicU64::new(now),
             http2: AtomicBool::new(false),
+            seat: Mutex::default(),
+            following: AtomicUsize::new(0),
+            unread: Mutex::default(),
             evicted: Notify::new(),
         }
+    }
+
+    /// Gives it one of the places that `all` has.
+    pub(super) fn seat(&self, all: Arc<Semaphore>, own: OwnedSemaphorePermit) {
+        *self.seats() = Some(Seat { all, own: Some(own) });
+    }
+
+    /// Takes its place away, for the next one.
+    pub(super) fn unseat(&self) {
+        *self.seats() = None;
+    }
+
+    fn seats(&self) -> MutexGuard<'_, Option<Seat>> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It follows the catalog, and does not count among the connections until what is returned is dropped: those who
+    /// follow have a bound of their own, and keep nobody out who has a request.
+    pub(super) fn follow(self: &Arc<Self>) -> Following {
+        self.following.fetch_add(1, Ordering::AcqRel);
+        if let Some(seat) = self.seats().as_mut() {
+            seat.own = None;
+        }
+        Following(self.clone())
+    }
+
+    /// A reply without an end begins.
+    pub(super) fn stream(self: &Arc<Self>) -> Unread {
+        let since_ms = Arc::new(AtomicU64::new(0));
+        self.streams().push(since_ms.clone());
+        Unread {
+            since_ms,
+            activity: self.clone(),
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Vec<Arc<AtomicU64>>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A request begins; it ends when what is returned is dropped.
@@ -96,9 +152,18 @@ impl Activity {
     /// What is to be done now.
     pub(super) fn judge(&self, limits: &Limits) -> Verdict {
         let now = ms(self.clock.running());
-        let since = |since: u64| Duration::from_millis(now.saturating_sub(since));
+        let since = |since: u64| since_ms(now, since);
         let Some(quiet) = self.quiet_since_ms() else {
-            return Verdict::Wait(limits.idle_max);
+            let streams = self.streams();
+            let waiting = streams.iter().map(|since| match since.load(Ordering::Acquire) {
+                0 => Duration::ZERO,
+                waiting => since_ms(now, waiting - 1),
+            });
+            return match waiting.max() {
+                None => Verdict::Wait(limits.idle_max.min(limits.unread_max)),
+                Some(longest) if longest >= limits.unread_max => Verdict::Unread,
+                Some(longest) => Verdict::Wait((limits.unread_max - longest).max(LOOK_MIN)),
+            };
         };
         let idle_left = limits.idle_max.saturating_sub(since(quiet));
         if idle_left.is_zero() {
@@ -113,8 +178,15 @@ impl Activity {
             return Verdict::Slow;
         }
         // A manual clock may stand still while real time passes.
-        Verdict::Wait(idle_left.min(head_left).max(Duration::from_millis(10)))
+        Verdict::Wait(idle_left.min(head_left).max(LOOK_MIN))
     }
+}
+
+/// The least time between two looks.
+const LOOK_MIN: Duration = Duration::from_millis(10);
+
+fn since_ms(now: u64, since: u64) -> Duration {
+    Duration::from_millis(now.saturating_sub(since))
 }
 
 fn ms(running: Running) -> u64 {
@@ -131,6 +203,54 @@ impl Drop for Answering {
             .quiet_since_ms
             .store(ms(self.0.clock.running()), Ordering::Release);
         self.0.answering.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A connection that follows the catalog. When it is over, the connection counts again, or ends if all places are taken.
+#[derive(Debug)]
+pub(super) struct Following(Arc<Activity>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if self.0.following.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        if let Some(seat) = self.0.seats().as_mut() {
+            seat.own = seat.all.clone().try_acquire_owned().ok();
+            if seat.own.is_none() {
+                self.0.evicted.notify_one();
+            }
+        }
+    }
+}
+
+/// Whether the client takes what a reply without an end has for it. The next piece is asked for as soon as there is room
+/// for it: while a piece was given and no other one asked for, the client does not read.
+#[derive(Debug)]
+pub(super) struct Unread {
+    /// In milliseconds of running time, plus one; 0 is no.
+    since_ms: Arc<AtomicU64>,
+    activity: Arc<Activity>,
+}
+
+impl Unread {
+    /// A piece was given.
+    pub(super) fn gave(&self) {
+        let now = ms(self.activity.clock.running());
+        self.since_ms.store(now + 1, Ordering::Release);
+    }
+
+    /// Another one is asked for.
+    pub(super) fn asked(&self) {
+        self.since_ms.store(0, Ordering::Release);
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.activity
+            .streams()
+            .retain(|other| !Arc::ptr_eq(other, &self.since_ms));
     }
 }
 
@@ -163,6 +283,16 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper reads nothing while a reply is awaited or on its way, so it would not see that a client of a watch is
+        // gone. This is called whenever it has nothing more to do.
+        if self.activity.following.load(Ordering::Acquire) > 0 {
+            let mut octet = [0];
+            match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut octet)) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(_)) | Poll::Pending => {}
+            }
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -46,6 +46,21 @@ fn unsigned(text: &str) -> Result<Duration, DurationError> {
         .ok_or(DurationError::TooLong)
 }
 
+/// Reads a duration from a place that has nothing but text: with a unit, or a number of seconds.
+pub(super) fn of_query(text: &str) -> Result<Duration, DurationError> {
+    let is_number = text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    if !is_number {
+        return parse(text);
+    }
+    match text.parse::<u64>() {
+        Ok(seconds) => from_seconds(Number::Natural(seconds)),
+        Err(_) => {
+            let seconds: f64 = text.parse().map_err(|_| DurationError::Syntax)?;
+            from_seconds(Number::Fraction(seconds))
+        }
+    }
+}
+
 /// Reads a number of seconds, to the millisecond.
 pub(super) fn from_seconds(number: Number) -> Result<Duration, DurationError> {
     let text = match number {

@@ -18,6 +18,7 @@ use crate::auth::{Credentials, Decision, Gate};
 
 use super::body::{self, Budget};
 use super::call::Asked;
+use super::connection::Activity;
 use super::problem::Problem;
 use super::reply::{EPOCH, INDEX};
 use super::router::{Api, EXEMPT, router};
@@ -27,14 +28,27 @@ use super::serve::Limits;
 #[derive(Debug)]
 pub(super) struct Peer {
     address: IpAddr,
+    /// Its connection, if it has one.
+    activity: Option<Arc<Activity>>,
     /// Who asked last, and how it is written down: seldom does another ask on the same connection.
     actor: Mutex<Option<(Arc<str>, Arc<str>)>>,
 }
 
 impl Peer {
+    #[cfg(test)]
     pub(super) fn new(address: IpAddr) -> Self {
         Self {
             address,
+            activity: None,
+            actor: Mutex::default(),
+        }
+    }
+
+    /// At the other end of that connection.
+    pub(super) fn on(activity: &Arc<Activity>, address: IpAddr) -> Self {
+        Self {
+            address,
+            activity: Some(activity.clone()),
             actor: Mutex::default(),
         }
     }
@@ -74,6 +88,22 @@ impl Front {
             budget: Arc::new(Budget::new(limits.bodies_octets_max)),
             limits,
         }
+    }
+
+    /// Tells those who follow what is committed, until it is dropped.
+    pub(super) async fn tell(&self) {
+        self.api.hub.broadcast().await;
+    }
+
+    /// Ends watches and waiting reads.
+    pub(super) fn close(&self) {
+        self.api.close();
+    }
+
+    /// Takes note that a watcher was cut off because it did not read.
+    pub(super) fn cut_off(&self, peer: IpAddr) {
+        self.api.metrics.followers.cut_off();
+        tracing::info!(%peer, after = ?self.limits.unread_max, "a watcher was cut off: it does not read");
     }
 
     /// Answers `request`, which came from `peer`. A panic on the way is a 500.
@@ -131,7 +161,11 @@ impl Front {
         } else {
             drop(body);
         }
-        parts.extensions.insert(Asked { actor, body: octets });
+        parts.extensions.insert(Asked {
+            actor,
+            body: octets,
+            activity: peer.activity.clone(),
+        });
         let request = Request::from_parts(parts, Body::empty());
         let Ok(response) = self.router.clone().oneshot(request).await;
         drop(held);

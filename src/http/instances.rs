@@ -17,7 +17,8 @@ use super::problem::Problem;
 use super::read_instance::{Verb, agree};
 use super::reply::Reply;
 use super::router::Api;
-use super::write_instance::{InstanceShown, OCTETS_USUAL};
+use super::wait::{Chosen, Shows, View, until_changed};
+use super::write_instance::{InstanceShown, OCTETS_USUAL, Times};
 use super::write_service::Page;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
@@ -33,22 +34,29 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
         // Each once: a query holds thousands, an instance 64, so the first that it lacks comes soon.
         tags.insert(tag.to_ascii_lowercase());
     }
+    let wait = call.query.wait()?;
     call.no_parameters()?;
+    let name = call.service();
+    let chosen = Chosen {
+        answerable,
+        tags,
+        window,
+    };
+    if let Some(wait) = wait {
+        let shows = Shows::Instances(&name, &chosen);
+        let zone = &call.zone;
+        until_changed(&api, &call, wait, &View { zone, shows }).await?;
+    }
     let snapshot = api.current.snapshot();
-    let service = snapshot
-        .state
-        .service(&call.zone, &call.service())
-        .map_err(|missing| Problem::rejected(&missing))?;
-    // Tags are compared as the DNS does, so that this list and `v2.web.Z` show the same.
-    let wanted = service.instances.iter().filter(|instance| {
-        (!answerable || instance.is_answerable()) && tags.iter().all(|tag| instance.has_tag_label(tag))
-    });
-    let (instances, next) = window.cut(wanted, |instance| instance.id.as_str());
+    let service = snapshot.state.service(&call.zone, &name);
+    let service = service.map_err(|missing| Problem::rejected(&missing).at_index(snapshot.state.index))?;
+    let wanted = service.instances.iter().filter(|instance| chosen.has(instance));
+    let (instances, next) = chosen.window.cut(wanted, |instance| instance.id.as_str());
     let shown = |instance| InstanceShown {
         zone: &call.zone,
         service: &service.name,
         instance,
-        deadlines: &api.deadlines,
+        times: Times::Now(&api.deadlines),
         safe_to_stop_at: None,
     };
     let octets = instances.len() * OCTETS_USUAL;
@@ -181,7 +189,7 @@ fn shown(api: &Api, key: &InstanceKey, instance: &Instance, safe_to_stop_at: Opt
         zone: &key.zone,
         service: &key.service,
         instance,
-        deadlines: &api.deadlines,
+        times: Times::Now(&api.deadlines),
         safe_to_stop_at,
     };
     Reply::showing(&shown, OCTETS_USUAL).tagged(instance.index)

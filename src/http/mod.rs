@@ -10,15 +10,18 @@
 mod batch;
 mod body;
 mod call;
+mod changes;
 mod conditional;
 mod connection;
 mod duration;
 mod fields;
+mod follow;
 mod front;
 mod guard;
 mod instances;
 mod json;
 mod metrics;
+mod past;
 mod problem;
 mod query;
 mod read_instance;
@@ -31,6 +34,9 @@ mod serve;
 mod services;
 #[cfg(test)]
 mod tests;
+mod wait;
+mod watch;
+mod write_change;
 mod write_instance;
 mod write_json;
 mod write_service;
@@ -39,24 +45,31 @@ mod zones;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::auth::Gate;
 use crate::catalog::ZoneName;
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::lease::Deadlines;
 use crate::metrics::Metrics;
-use crate::store::Identity;
+use crate::store::{History, Identity};
 use crate::view::Current;
 use crate::writer::Writer;
 
 pub use batch::OPERATIONS_MAX;
+pub use follow::FOLLOWERS_MAX;
 pub use ready::Readiness;
 pub use serve::{
-    BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
-    HEAD_TIME_MAX, HEADERS_MAX, Handle, IDLE_MAX, Limits, STOPPING_MAX, STREAMS_MAX,
+    BEAT, BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
+    HEAD_TIME_MAX, HEADERS_MAX, Handle, IDLE_MAX, Limits, STOPPING_MAX, STREAMS_MAX, UNREAD_MAX,
 };
 
+use follow::Places;
 use front::Front;
+use past::Past;
 use router::Api;
+use watch::{Hub, PIECES_MAX};
 
 /// What is configured.
 #[derive(Clone, Debug)]
@@ -84,6 +97,10 @@ pub struct Deps {
     pub current: Arc<Current>,
     /// What changes it.
     pub writer: Writer,
+    /// What the writer committed.
+    pub feed: Arc<Feed>,
+    /// What it committed before.
+    pub history: Arc<History>,
     /// Leases: renewed here without the writer.
     pub deadlines: Arc<Deadlines>,
     /// Time.
@@ -118,6 +135,12 @@ fn front(deps: Deps, limits: Limits) -> Front {
         clock: deps.clock,
         default_zone: deps.default_zone,
         readiness: deps.readiness,
+        epoch: deps.identity.epoch,
+        hub: Arc::new(Hub::new(deps.feed)),
+        past: Past::new(deps.history),
+        places: Places::new(limits.followers_max, deps.metrics.followers.clone()),
+        pieces: Arc::new(Semaphore::new(PIECES_MAX)),
+        beat: limits.beat,
         metrics: deps.metrics,
     });
     Front::new(api, deps.gate, deps.identity.epoch, limits)

@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::catalog::Rejection;
 use crate::writer::Refusal;
 
+use super::reply::INDEX;
+
 /// Characters of a `field` or of text that a client sent, as far as they are shown again.
 const SHOWN_MAX: usize = 200;
 
@@ -25,6 +27,10 @@ pub(super) struct Problem {
     detail: String,
     field: Option<String>,
     retry_after_s: Option<u32>,
+    /// Of 410: the index of the oldest change that is kept.
+    oldest: Option<u64>,
+    /// The catalog's index that it was found at, where that is later than when the request came.
+    index: Option<u64>,
 }
 
 impl Problem {
@@ -35,7 +41,23 @@ impl Problem {
             detail: detail.into(),
             field: None,
             retry_after_s: None,
+            oldest: None,
+            index: None,
         }
+    }
+
+    /// 410: changes that are not kept; the oldest that is has the index `oldest`.
+    pub(super) fn gone(code: &'static str, detail: impl Into<String>, oldest: u64) -> Self {
+        Self {
+            oldest: Some(oldest),
+            ..Self::new(StatusCode::GONE, code, detail)
+        }
+    }
+
+    /// Says at which index of the catalog it was found.
+    pub(super) const fn at_index(mut self, index: u64) -> Self {
+        self.index = Some(index);
+        self
     }
 
     /// 400: the body is no JSON.
@@ -193,6 +215,8 @@ struct Shape<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<u64>,
 }
 
 impl IntoResponse for Problem {
@@ -204,6 +228,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             code: self.code,
             field: self.field.as_deref(),
+            oldest: self.oldest,
         };
         let body = serde_json::to_vec(&shape).expect("strings and numbers always have a JSON form");
         let mut response = Response::new(Body::from(body));
@@ -211,6 +236,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         let problem_json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, problem_json);
+        if let Some(index) = self.index {
+            headers.insert(&INDEX, HeaderValue::from(index));
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

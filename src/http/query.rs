@@ -1,13 +1,29 @@
 //! Query parameters, and the percent-encoding of RFC 3986 §2.1.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
+use super::duration;
 use super::problem::Problem;
 
 /// Items of a list in one reply, where the request does not say.
 const LIMIT_DEFAULT: usize = 1000;
 /// Items of a list in one reply, at most.
 const LIMIT_MAX: usize = 10_000;
+
+/// How long a read waits for a change, where the request does not say.
+const WAIT_DEFAULT: Duration = Duration::from_secs(300);
+/// How long a read waits for a change, at most.
+const WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// What a read waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// A change after this index of what it shows.
+    pub(super) after: u64,
+    /// How long.
+    pub(super) limit: Duration,
+}
 
 /// The parameters that nobody has taken yet.
 #[derive(Debug, Default)]
@@ -57,10 +73,10 @@ impl Query {
             .collect()
     }
 
-    /// Takes `limit`, `after` and `prefix`.
-    pub(super) fn window(&mut self) -> Result<Window, Problem> {
-        let limit = match self.take("limit")? {
-            None => LIMIT_DEFAULT,
+    /// Takes `limit`.
+    pub(super) fn limit(&mut self) -> Result<usize, Problem> {
+        match self.take("limit")? {
+            None => Ok(LIMIT_DEFAULT),
             Some(text) => text
                 .parse()
                 .ok()
@@ -72,8 +88,40 @@ impl Query {
                         "limit",
                         format_args!("must be a whole number from 1 to {LIMIT_MAX}"),
                     )
-                })?,
+                }),
+        }
+    }
+
+    /// Takes the index `name`.
+    pub(super) fn index(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.take(name)? else {
+            return Ok(None);
         };
+        let digits = text.bytes().all(|octet| octet.is_ascii_digit());
+        // One past it must be a number, too.
+        let index = text.parse().ok().filter(|index| digits && *index < u64::MAX);
+        index
+            .map(Some)
+            .ok_or_else(|| Problem::invalid(name, "must be an index, a whole number"))
+    }
+
+    /// Takes `index` and `wait`: how long to wait for what change. A wait without an index is none.
+    pub(super) fn wait(&mut self) -> Result<Option<Wait>, Problem> {
+        let index = self.index("index")?;
+        let limit = match self.take("wait")? {
+            None => WAIT_DEFAULT,
+            Some(text) => duration::of_query(&text).map_err(|error| Problem::invalid("wait", error))?,
+        };
+        if limit > WAIT_MAX {
+            let longest = duration::Shown(WAIT_MAX);
+            return Err(Problem::invalid("wait", format_args!("is longer than {longest}")));
+        }
+        Ok(index.map(|after| Wait { after, limit }))
+    }
+
+    /// Takes `limit`, `after` and `prefix`.
+    pub(super) fn window(&mut self) -> Result<Window, Problem> {
+        let limit = self.limit()?;
         Ok(Window {
             limit,
             after: self.take("after")?.map(|after| after.to_ascii_lowercase()),
@@ -110,6 +158,11 @@ impl Window {
             page.push(item);
         }
         (page, None)
+    }
+
+    /// Whether `name` is in it, as long as it does not end before.
+    pub(super) fn has(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix) && self.after.as_deref().is_none_or(|after| name > after)
     }
 
     /// The name at or after which the window begins.

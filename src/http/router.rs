@@ -1,11 +1,13 @@
 //! Which path is answered by what. Who may ask is decided before, in the front.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get, post, put};
+use tokio::sync::Semaphore;
 
 use crate::catalog::ZoneName;
 use crate::clock::Clock;
@@ -14,9 +16,12 @@ use crate::metrics::Metrics;
 use crate::view::Current;
 use crate::writer::Writer;
 
+use super::follow::Places;
+use super::past::Past;
 use super::problem::Problem;
 use super::ready::Readiness;
-use super::{batch, guard, instances, metrics, ready, services, zones};
+use super::watch::Hub;
+use super::{batch, changes, guard, instances, metrics, ready, services, watch, zones};
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -28,6 +33,28 @@ pub(super) struct Api {
     pub(super) default_zone: ZoneName,
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) epoch: uuid::Uuid,
+    pub(super) hub: Arc<Hub>,
+    pub(super) past: Past,
+    pub(super) places: Places,
+    /// Of watchers to whom a piece of their own is on its way.
+    pub(super) pieces: Arc<Semaphore>,
+    /// Between two comments of a watch.
+    pub(super) beat: Duration,
+}
+
+impl Api {
+    /// The index of what is published.
+    pub(super) fn index(&self) -> u64 {
+        self.current.load().state.index
+    }
+
+    /// Ends watches and waiting reads.
+    pub(super) fn close(&self) {
+        self.hub.close();
+        self.past.close();
+        self.pieces.close();
+    }
 }
 
 /// The paths that need no token and no `Host`: a probe has neither, nor has who collects metrics.
@@ -46,6 +73,8 @@ fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
         ),
         ("/v1/batch".to_owned(), post(batch::make)),
         ("/v1/guard".to_owned(), get(guard::show).delete(guard::release)),
+        ("/v1/changes".to_owned(), get(changes::list)),
+        ("/v1/watch".to_owned(), get(watch::watch)),
     ];
     for services in ["/v1/services", "/v1/zones/{zone}/services"] {
         let service = format!("{services}/{{service}}");

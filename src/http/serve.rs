@@ -22,6 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::clock::Clock;
 
 use super::connection::{Activity, Verdict, Watched};
+use super::follow::FOLLOWERS_MAX;
 use super::front::{Front, Peer};
 
 /// Octets of a body; past it 413.
@@ -38,8 +39,12 @@ pub const HEAD_OCTETS_MAX: usize = 16 << 10;
 pub const HEADERS_MAX: usize = 100;
 /// How long a connection may wait for its next request, or for its client to read a reply; past it it is closed.
 pub const IDLE_MAX: Duration = Duration::from_secs(90);
-/// Connections.
+/// Connections, those that watch or wait for a change aside: they have a bound of their own.
 pub const CONNECTIONS_MAX: usize = 4096;
+/// How long a client may leave a piece of a watch unread; past it it is cut off.
+pub const UNREAD_MAX: Duration = Duration::from_secs(10);
+/// Between two comments of a watch in which nothing happens.
+pub const BEAT: Duration = Duration::from_secs(15);
 /// Requests at once on one connection of HTTP/2; past it a stream is refused (RFC 9113 §5.1.2).
 pub const STREAMS_MAX: u32 = 100;
 /// How long requests in flight may take to end when the server stops; past it their connections are cut.
@@ -71,6 +76,12 @@ pub struct Limits {
     pub connections_max: usize,
     /// [`STOPPING_MAX`]
     pub stopping_max: Duration,
+    /// [`FOLLOWERS_MAX`]
+    pub followers_max: usize,
+    /// [`UNREAD_MAX`]
+    pub unread_max: Duration,
+    /// [`BEAT`]
+    pub beat: Duration,
 }
 
 impl Default for Limits {
@@ -83,6 +94,9 @@ impl Default for Limits {
             idle_max: IDLE_MAX,
             connections_max: CONNECTIONS_MAX,
             stopping_max: STOPPING_MAX,
+            followers_max: FOLLOWERS_MAX,
+            unread_max: UNREAD_MAX,
+            beat: BEAT,
         }
     }
 }
@@ -204,6 +218,11 @@ fn builder() -> auto::Builder<TokioExecutor> {
 /// Accepts until it is stopped, and then waits for the connections to end.
 async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    let mut telling = JoinSet::new();
+    telling.spawn({
+        let shared = shared.clone();
+        async move { shared.front.tell().await }
+    });
     let mut failures: u32 = 0;
     let mut number: u64 = 0;
     loop {
@@ -252,6 +271,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch:
         ));
     }
     drop(listener);
+    shared.front.close();
+    telling.shutdown().await;
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(shared.limits.stopping_max, drained)
         .await
@@ -277,8 +298,9 @@ async fn connection(
     // A reply is one write; there is nothing to gather.
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new(shared.clock.clone()));
+    activity.seat(shared.slots.clone(), slot);
     let listed = Listed::new(number, &activity, &shared);
-    let from = Arc::new(Peer::new(peer));
+    let from = Arc::new(Peer::on(&activity, peer));
     let service = hyper::service::service_fn(|request: hyper::Request<Incoming>| {
         let (shared, from, answering) = (shared.clone(), from.clone(), activity.begin());
         async move {
@@ -308,6 +330,10 @@ async fn connection(
                 // It was asked to close and did not, though nothing is in flight.
                 Verdict::Wait(_) | Verdict::Idle if closing && activity.quiet_since_ms().is_some() => break,
                 Verdict::Slow => break,
+                Verdict::Unread => {
+                    shared.front.cut_off(peer);
+                    break;
+                }
                 Verdict::Wait(left) if !closing => {
                     wait = left;
                     continue;
@@ -323,7 +349,7 @@ async fn connection(
     }
     // In this order: who waits for the slot may have to make room for the next one at once, and must not choose this.
     drop(listed);
-    drop(slot);
+    activity.unseat();
 }
 
 /// A connection's place among those that are open.

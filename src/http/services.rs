@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::read_settings::service_settings;
 use super::reply::Reply;
 use super::router::Api;
+use super::wait::{Shows, View, until_changed};
 use super::write_instance::OCTETS_USUAL;
 use super::write_service::{Page, ServiceCounted, ServiceShown};
 
@@ -26,7 +27,13 @@ fn shown(call: &Call, service: &Service, api: &Api) -> Reply {
 
 pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
     let window = call.query.window()?;
+    let wait = call.query.wait()?;
     call.no_parameters()?;
+    if let Some(wait) = wait {
+        let shows = Shows::Services(&window);
+        let zone = &call.zone;
+        until_changed(&api, &call, wait, &View { zone, shows }).await?;
+    }
     let snapshot = api.current.snapshot();
     let zone = snapshot.state.zone(&call.zone).map_err(missing)?;
     let services = zone.services.from(window.start());
@@ -43,12 +50,17 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
 }
 
 pub(super) async fn show(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
+    let wait = call.query.wait()?;
     call.no_parameters()?;
+    let name = call.service();
+    if let Some(wait) = wait {
+        let shows = Shows::Service(&name);
+        let zone = &call.zone;
+        until_changed(&api, &call, wait, &View { zone, shows }).await?;
+    }
     let snapshot = api.current.snapshot();
-    let service = snapshot
-        .state
-        .service(&call.zone, &call.service())
-        .map_err(missing)?;
+    let service = snapshot.state.service(&call.zone, &name);
+    let service = service.map_err(|error| missing(error).at_index(snapshot.state.index))?;
     let reply = if conditional::is_known(&call.headers, service.index) {
         Reply::known()
     } else {

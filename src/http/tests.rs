@@ -1,6 +1,7 @@
 //! The API whole, over a real writer and a real store, without a socket where none is needed.
 
 mod answers;
+mod followers;
 mod gate;
 mod listener;
 mod writes;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use hyper::body::Body as _;
 use serde_json::Value;
 
 use super::front::{Front, Peer};
@@ -18,8 +20,9 @@ use super::{Deps, Limits, Readiness, front};
 use crate::auth::{self, Gate};
 use crate::catalog::{Base, Change, Image, ZoneName};
 use crate::clock::{Alarm, Clock, ManualClock, Timestamp};
+use crate::feed::Feed;
 use crate::lease::Deadlines;
-use crate::store::{Identity, Store};
+use crate::store::{History, Identity, Store};
 use crate::view::{Current, Snapshot};
 use crate::writer;
 
@@ -52,9 +55,16 @@ impl Api {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let opened = Store::open(folder.path()).expect("a new store");
         let (clock, hand) = Clock::manual(Timestamp::from_unix_ms(START_MS));
+        let feed = Arc::new(Feed::new(opened.state.index));
         let current = Arc::new(Current::new(Snapshot::of(opened.state)));
         let deadlines = Arc::new(Deadlines::new(clock.clone(), Arc::new(Alarm::default())));
-        let started = writer::start(opened.store, current.clone(), deadlines.clone(), clock.clone());
+        let started = writer::start(
+            opened.store,
+            current.clone(),
+            feed.clone(),
+            deadlines.clone(),
+            clock.clone(),
+        );
         let (door, handle) = started.expect("a thread for the writer");
         let zone = ZoneName::parse("svc.internal").expect("a zone");
         let open = Change::Open {
@@ -70,6 +80,8 @@ impl Api {
             metrics: Arc::default(),
             current,
             writer: door,
+            feed,
+            history: Arc::new(History::of(folder.path())),
             deadlines,
             clock,
             gate: Arc::new(Gate::open(auth).expect("a good token file")),
@@ -93,7 +105,11 @@ impl Api {
     async fn send(&self, request: Request<Body>) -> Reply {
         let peer = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
         let response = self.front.answer(request, &Peer::new(peer)).await;
-        let (parts, body) = response.into_parts();
+        let (parts, mut body) = response.into_parts();
+        if body.size_hint().exact().is_none() {
+            // A watch, which has no end.
+            body = Body::empty();
+        }
         Reply {
             status: parts.status.as_u16(),
             headers: parts.headers,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::catalog::{Instance, InstanceKey, ServiceName, Status, Verdict, ZoneName};
+use crate::catalog::{Instance, InstanceKey, Kind, Record, ServiceName, Status, Verdict, ZoneName};
 use crate::clock::Timestamp;
 use crate::lease::Deadlines;
 
@@ -12,12 +12,21 @@ use super::write_json::{JsonText, Shape};
 /// About how many octets an instance has: with one port it is shown in 600 to 700.
 pub(super) const OCTETS_USUAL: usize = 768;
 
+/// Where an instance's deadlines are taken from.
+#[derive(Clone, Copy)]
+pub(super) enum Times<'a> {
+    /// As they are now.
+    Now(&'a Deadlines),
+    /// As a change set them, with no heartbeat since: of that change alone.
+    Of(&'a Record),
+}
+
 /// An instance with where it stands and when its deadlines are.
 pub(super) struct InstanceShown<'a> {
     pub(super) zone: &'a ZoneName,
     pub(super) service: &'a ServiceName,
     pub(super) instance: &'a Instance,
-    pub(super) deadlines: &'a Deadlines,
+    pub(super) times: Times<'a>,
     /// Of the reply to a drain alone.
     pub(super) safe_to_stop_at: Option<Timestamp>,
 }
@@ -86,18 +95,34 @@ impl InstanceShown<'_> {
         if instance.lease.is_none() && instance.drain().is_none() {
             return (None, None);
         }
+        let deadlines = match self.times {
+            Times::Now(deadlines) => deadlines,
+            Times::Of(record) => return set_by(record, instance),
+        };
         let key = InstanceKey {
             zone: self.zone.clone(),
             service: self.service.clone(),
             id: instance.id.clone(),
         };
-        let expires = |_| {
-            instance
-                .lapsed()
-                .or_else(|| self.deadlines.lease_expires_at(&key))
-        };
-        (instance.lease.and_then(expires), self.deadlines.remove_at(&key))
+        let expires = |_| instance.lapsed().or_else(|| deadlines.lease_expires_at(&key));
+        (instance.lease.and_then(expires), deadlines.remove_at(&key))
     }
+}
+
+/// When the lease of `instance` ends as `record` left it, if that renewed it, and when the instance is removed.
+fn set_by(record: &Record, instance: &Instance) -> (Option<Timestamp>, Option<Timestamp>) {
+    let renews = matches!(record.kind, Kind::Register | Kind::Health | Kind::Revive);
+    let expires = instance.lease.and_then(|lease| match instance.lapsed() {
+        Some(since) => Some(since),
+        None => renews.then(|| record.at + lease.duration()),
+    });
+    let after_lapse = instance
+        .lapsed()
+        .map(|since| since + instance.deregister_after().duration());
+    let drain = instance.drain();
+    let after_drain = drain.and_then(|drain| Some(drain.since + drain.delete_after?.duration()));
+    let remove = [after_lapse, after_drain].into_iter().flatten().min();
+    (expires, remove)
 }
 
 /// One verdict, or the worst of all.

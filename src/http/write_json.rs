@@ -125,6 +125,17 @@ impl JsonText {
         self.octets.push(b']');
     }
 
+    /// Text that was written elsewhere, as the next value.
+    pub(super) fn raw(&mut self, text: &Self) {
+        self.begin();
+        self.octets.extend_from_slice(&text.octets);
+    }
+
+    /// How long it is by now.
+    pub(super) const fn octets(&self) -> usize {
+        self.octets.len()
+    }
+
     /// What serde makes of a value.
     pub(super) fn serialized(&mut self, value: &(impl Serialize + ?Sized)) {
         self.begin();

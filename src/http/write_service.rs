@@ -10,7 +10,7 @@ use crate::lease::Deadlines;
 
 use super::duration::Shown;
 use super::guard::Held;
-use super::write_instance::InstanceShown;
+use super::write_instance::{InstanceShown, Times};
 use super::write_json::{JsonText, Shape};
 
 /// A zone.
@@ -57,7 +57,7 @@ impl<'a> ServiceShown<'a> {
             zone,
             service: &service.name,
             instance,
-            deadlines,
+            times: Times::Now(deadlines),
             safe_to_stop_at: None,
         };
         Self {
@@ -133,6 +133,16 @@ impl Shape for ServiceCounted<'_> {
     fn write(&self, json: &mut JsonText) {
         json.serialized(self);
     }
+}
+
+/// A zone's own settings.
+pub(super) fn zone_settings(settings: &ZoneSettings) -> impl Serialize {
+    Settings::of_zone(settings)
+}
+
+/// A service's own settings.
+pub(super) fn service_settings(settings: &ServiceSettings) -> impl Serialize {
+    Settings::of_service(settings)
 }
 
 /// Own settings; what is unset is absent.

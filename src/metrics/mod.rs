@@ -4,6 +4,7 @@
 //! a plain load and store, no bus lock and no cache line that cores hand to each other. Reading adds them up.
 
 mod dns;
+mod follow;
 mod guard;
 mod store;
 
@@ -17,6 +18,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::Registry;
 
 pub use dns::{Answers, Dns, Over};
+pub use follow::Followers;
 pub use guard::Guard;
 pub use store::{Store, Trouble};
 
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub store: Arc<Store>,
     /// The guard against mass expiry.
     pub guard: Arc<Guard>,
+    /// Those who follow the catalog.
+    pub followers: Arc<Followers>,
     registry: Registry,
 }
 
@@ -44,8 +48,11 @@ impl Default for Metrics {
         registry.register_collector(Box::new(store.clone()));
         let guard = Arc::new(Guard::default());
         registry.register_collector(Box::new(guard.clone()));
+        let followers = Arc::new(Followers::default());
+        registry.register_collector(Box::new(followers.clone()));
         Self {
             dns,
+            followers,
             guard,
             store,
             registry,

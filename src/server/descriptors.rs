@@ -18,6 +18,8 @@ const SHARE_MIN: u64 = 8;
 pub(super) struct Room {
     pub(super) dns: usize,
     pub(super) http: usize,
+    /// Watches and waiting reads.
+    pub(super) followers: usize,
 }
 
 impl Room {
@@ -30,10 +32,15 @@ impl Room {
     fn within(limit: u64) -> Self {
         let spare = limit.saturating_sub((limit / 4).clamp(OTHERS_MIN, OTHERS_MAX));
         let share = |of: u64, max: usize| max.min(usize::try_from(of.max(SHARE_MIN)).unwrap_or(max));
+        // Those who follow get a third of it until both others have all they can use.
+        let both = (dns::TCP_CONNECTIONS_MAX + http::CONNECTIONS_MAX) as u64;
+        let followers = share((spare / 3).max(spare.saturating_sub(both)), http::FOLLOWERS_MAX);
+        let spare = spare.saturating_sub(followers as u64);
         let dns = share(spare / 2, dns::TCP_CONNECTIONS_MAX);
         Self {
             dns,
             http: share(spare.saturating_sub(dns as u64), http::CONNECTIONS_MAX),
+            followers,
         }
     }
 }
@@ -46,7 +53,7 @@ fn number(limit: nix::libc::rlim_t) -> u64 {
 
 /// Raises the limit of open descriptors to what all connections together need, or as far as it may be.
 pub(super) fn raise_limit() {
-    let wanted = (http::CONNECTIONS_MAX + dns::TCP_CONNECTIONS_MAX) as u64 + OTHERS_MAX;
+    let wanted = (http::CONNECTIONS_MAX + http::FOLLOWERS_MAX + dns::TCP_CONNECTIONS_MAX) as u64 + OTHERS_MAX;
     // `rlim_t` differs between systems.
     #[allow(clippy::unnecessary_fallible_conversions, clippy::useless_conversion)]
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
@@ -74,18 +81,22 @@ mod tests {
 
     #[test]
     fn both_sides_share_what_is_allowed() {
-        let room = |dns, http| Room { dns, http };
-        let all = room(dns::TCP_CONNECTIONS_MAX, http::CONNECTIONS_MAX);
+        let room = |dns, http, followers| Room { dns, http, followers };
+        let all = room(
+            dns::TCP_CONNECTIONS_MAX,
+            http::CONNECTIONS_MAX,
+            http::FOLLOWERS_MAX,
+        );
         for (limit, wanted) in [
             (u64::MAX, all),
             (
-                (dns::TCP_CONNECTIONS_MAX + http::CONNECTIONS_MAX) as u64 + OTHERS_MAX,
+                (dns::TCP_CONNECTIONS_MAX + http::CONNECTIONS_MAX + http::FOLLOWERS_MAX) as u64 + OTHERS_MAX,
                 all,
             ),
-            (1024, room(384, 384)),
-            (256, room(96, 96)),
-            (64, room(8, 8)),
-            (0, room(8, 8)),
+            (1024, room(256, 256, 256)),
+            (256, room(64, 64, 64)),
+            (64, room(8, 8, 8)),
+            (0, room(8, 8, 8)),
         ] {
             assert_eq!(Room::within(limit), wanted, "{limit}");
         }

@@ -21,6 +21,7 @@ use crate::auth::{self, Gate};
 use crate::catalog::Change;
 use crate::clock::{Alarm, Clock};
 use crate::config::{Config, HostName};
+use crate::feed::Feed;
 use crate::lease::Deadlines;
 use crate::metrics::Metrics;
 use crate::store::{self, Locked, OpenError, Store};
@@ -124,6 +125,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
         metrics,
         gate: gate.clone(),
         http_connections_max: room.http,
+        followers_max: room.followers,
         dns: &dns.addresses,
     };
     match bound.serve(config, clock).await {
@@ -158,6 +160,7 @@ struct Bound<'a> {
     metrics: Arc<Metrics>,
     gate: Arc<Gate>,
     http_connections_max: usize,
+    followers_max: usize,
     dns: &'a [SocketAddr],
 }
 
@@ -175,10 +178,12 @@ impl Bound<'_> {
             Ok((opened.store, opened.identity, changes))
         };
         // The runtime serves TCP meanwhile.
-        let (store, identity, mut changes) = tokio::task::spawn_blocking(loading)
+        let (mut store, identity, mut changes) = tokio::task::spawn_blocking(loading)
             .await
             .expect("reading the catalog does not panic")?;
         let current = self.current;
+        store.keep(config.keep);
+        let feed = Arc::new(Feed::new(current.load().state.index));
 
         let alarm = Arc::new(Alarm::default());
         let guard = self.metrics.guard.clone();
@@ -186,8 +191,14 @@ impl Bound<'_> {
         let deadlines = Arc::new(deadlines);
         deadlines.load(&current.load().state);
         let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
-        let (door, writer) =
-            writer::start(store, current.clone(), deadlines.clone(), clock.clone()).map_err(thread)?;
+        let (door, writer) = writer::start(
+            store,
+            current.clone(),
+            feed.clone(),
+            deadlines.clone(),
+            clock.clone(),
+        )
+        .map_err(thread)?;
         let open = Change::Open {
             zones: config.zones.clone(),
             base: config.base.clone(),
@@ -216,6 +227,7 @@ impl Bound<'_> {
             http::Config {
                 limits: http::Limits {
                     connections_max: self.http_connections_max,
+                    followers_max: self.followers_max,
                     ..http::Limits::default()
                 },
                 ..http::Config::at(config.http)
@@ -223,6 +235,8 @@ impl Bound<'_> {
             http::Deps {
                 current: current.clone(),
                 writer: door.clone(),
+                feed,
+                history: Arc::new(store::History::of(&config.data_dir)),
                 deadlines: deadlines.clone(),
                 clock: clock.clone(),
                 gate: self.gate,

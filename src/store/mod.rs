@@ -13,6 +13,7 @@ mod check;
 mod checkpoint;
 mod gather;
 mod heal;
+mod history;
 mod instances;
 mod load;
 mod lock;
@@ -40,13 +41,14 @@ use crate::metrics::Store as Counts;
 
 use checkpoint::Checkpoints;
 use lock::{Lock, Mark};
-use log::Keep;
 use reserve::Reserve;
 use tally::Tallies;
 use write::{WriteError, Writing};
 
 pub use backup::{Backup, CopyError, backup};
 pub use check::quick_check;
+pub use history::{History, HistoryError, Logged};
+pub use log::Keep;
 pub use open::Locked;
 pub use restore::{Restored, restore};
 
@@ -185,13 +187,18 @@ impl Store {
             lock,
             identity,
             tallies,
-            keep: log::KEEP,
+            keep: Keep::default(),
             reserve,
             is_full: false,
             is_locked: false,
             failure: None,
             counts,
         }
+    }
+
+    /// Keeps so much of the change log from the next commit on.
+    pub fn keep(&mut self, keep: Keep) {
+        self.keep = keep;
     }
 
     /// Writes a batch in one transaction; when this returns it is on disk.

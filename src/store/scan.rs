@@ -1,7 +1,7 @@
 //! A table row by row, each held against its checksum.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Rows};
+use rusqlite::{Connection, Row, Rows};
 
 use super::tally::{Table, Tallies, Tally, checksum};
 use super::trouble::Trouble;
@@ -30,17 +30,27 @@ pub(super) fn each_of(
     while let Some(row) = rows.next()? {
         let mut columns = [ValueRef::Null; WIDTH_MAX];
         let columns = &mut columns[..table.width()];
-        for (at, column) in columns.iter_mut().enumerate() {
-            *column = row.get_ref(at)?;
-        }
-        let kept: i64 = row.get(table.width())?;
-        if checksum(table, columns.iter().copied(), &mut scratch) != kept {
-            return Err(damaged(table, &shown(columns), "it does not match its checksum"));
-        }
-        tally.add(kept);
+        tally.add(checked(row, table, columns, &mut scratch)?);
         row_is(columns)?;
     }
     Ok(tally)
+}
+
+/// Takes the `columns` of a `row` of `table`, which must match its checksum; that is returned.
+pub(super) fn checked<'r>(
+    row: &'r Row<'_>,
+    table: Table,
+    columns: &mut [ValueRef<'r>],
+    scratch: &mut Vec<u8>,
+) -> Result<i64, Trouble> {
+    for (at, column) in columns.iter_mut().enumerate() {
+        *column = row.get_ref(at)?;
+    }
+    let kept: i64 = row.get(table.width())?;
+    if checksum(table, columns.iter().copied(), scratch) != kept {
+        return Err(damaged(table, &shown(columns), "it does not match its checksum"));
+    }
+    Ok(kept)
 }
 
 /// The tallies as they are kept.

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::{Change, Effect, Image, InstanceKey, Kind, Record, State};
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::lease::Deadlines;
 use crate::store::{Batch, CommitError, Entry, Store};
 use crate::view::Current;
@@ -20,6 +21,7 @@ type Renewed = HashSet<InstanceKey, foldhash::fast::RandomState>;
 pub(super) struct Thread {
     pub(super) store: Store,
     pub(super) current: Arc<Current>,
+    pub(super) feed: Arc<Feed>,
     pub(super) deadlines: Arc<Deadlines>,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
@@ -143,6 +145,7 @@ impl Thread {
                 "committed"
             );
             self.follow(&next.state, records());
+            self.feed.committed(next.state.index, made(&tried));
             drop(entries);
             next
         };
@@ -292,19 +295,19 @@ impl Thread {
     }
 }
 
-/// What a batch did, change by change.
+/// What a batch did, change by change, and who asked for it.
+fn made(tried: &[Tried]) -> impl Iterator<Item = (&Record, &Arc<str>)> {
+    tried.iter().flat_map(|tried| {
+        let effects = tried.outcome.iter().flat_map(|(effects, _)| effects);
+        let records = effects.flat_map(|effect| &effect.records);
+        records.map(|record| (record, &tried.request.actor))
+    })
+}
+
+/// The same as the store takes it.
 fn entries(tried: &[Tried]) -> Vec<Entry<'_>> {
     let mut entries = Vec::with_capacity(tried.len());
-    for tried in tried {
-        let Ok((effects, _)) = &tried.outcome else {
-            continue;
-        };
-        let records = effects.iter().flat_map(|effect| &effect.records);
-        entries.extend(records.map(|record| Entry {
-            record,
-            actor: &tried.request.actor,
-        }));
-    }
+    entries.extend(made(tried).map(|(record, actor)| Entry { record, actor }));
     entries
 }
 

@@ -275,7 +275,7 @@ fn flags(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn each_flag_and_command_that_a_document_names_is_there() {
-    const COMMANDS: [&str; 19] = [
+    const COMMANDS: [&str; 20] = [
         "serve",
         "register",
         "deregister",
@@ -288,6 +288,7 @@ fn each_flag_and_command_that_a_document_names_is_there() {
         "set-zone",
         "set-service",
         "guard",
+        "watch",
         "apply",
         "query",
         "check-config",

@@ -7,7 +7,7 @@ use crate::support::program::{Launch, Program};
 use crate::wire::{ZONE, register};
 
 /// The number behind a line of the text that begins with `name`.
-fn counted(text: &str, name: &str) -> u64 {
+pub(crate) fn counted(text: &str, name: &str) -> u64 {
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -97,7 +97,7 @@ fn the_help_names_only_flags_commands_and_variables_that_exist() {
             assert!(variables.contains(word), "{word}");
         }
     }
-    for later in ["watch", "explain", "keep-changes"] {
+    for later in ["explain"] {
         assert!(!help.contains(later), "{later} does not exist yet");
     }
 }
@@ -125,7 +125,8 @@ fn wrong_usage_exits_with_2_and_help_with_0() {
         &["serve", "--guard-for", "0s"],
         &["guard"],
         &["guard", "x"],
-        &["watch"],
+        &["watch", "--after", "1", "--snapshot"],
+        &["watch", "--after", "now"],
         &[],
         &["query"],
         &["query", "web.svc.internal", "BANANA"],

@@ -23,14 +23,14 @@ fn every_fault_of_a_file_is_told_with_its_line() {
          verbose = \"1\"\ninsecure_no_auth = 1\nhttp = [\"127.0.0.1:80\"]\nzone = []\n[log]\nformat = \"json\"\n",
         expect![[r#"
             /callsign.toml:2: ttl: "soon" is no duration; write a whole number of seconds, or one with its unit, such as 500ms, 5s, 10m or 1h
-            /callsign.toml:3: zonez: is no key; the keys are data_dir, dns, http, zone, zones, advertise, http_name, ttl, negative_ttl, guard, guard_for, max_udp_payload, udp_workers, token_file, insecure_no_auth, ports_file, log_format, verbose
+            /callsign.toml:3: zonez: is no key; the keys are data_dir, dns, http, zone, zones, advertise, http_name, ttl, negative_ttl, guard, guard_for, keep_changes, keep_changes_for, max_udp_payload, udp_workers, token_file, insecure_no_auth, ports_file, log_format, verbose
             /callsign.toml:4: data-dir: is no key; keys have `_` where flags have `-`: write data_dir
             /callsign.toml:8: dns: "there" is no address with a port; write one such as 127.0.0.1:5300 or [::1]:5300
             /callsign.toml:10: verbose: is of type string; write a whole number without quotes instead
             /callsign.toml:11: insecure_no_auth: is of type integer; write true or false without quotes instead
             /callsign.toml:12: http: is an array; write a string instead
             /callsign.toml:13: zone: is an empty list; give at least one, or leave it out for svc.internal
-            /callsign.toml:14: log: is no key; the keys are data_dir, dns, http, zone, zones, advertise, http_name, ttl, negative_ttl, guard, guard_for, max_udp_payload, udp_workers, token_file, insecure_no_auth, ports_file, log_format, verbose"#]],
+            /callsign.toml:14: log: is no key; the keys are data_dir, dns, http, zone, zones, advertise, http_name, ttl, negative_ttl, guard, guard_for, keep_changes, keep_changes_for, max_udp_payload, udp_workers, token_file, insecure_no_auth, ports_file, log_format, verbose"#]],
     );
 }
 

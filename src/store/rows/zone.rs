@@ -75,6 +75,12 @@ impl ZoneBody {
         }
     }
 
+    /// The zone called `name` that this is an image of, without services.
+    pub(in crate::store) fn zone_of_image(self, name: ZoneName) -> Result<Zone, BodyError> {
+        let serial = self.serial.ok_or_else(|| wrong("it has no serial"))?;
+        self.zone(name, serial)
+    }
+
     /// The zone called `name` that this is the row's body of, without services.
     pub(in crate::store) fn zone(self, name: ZoneName, serial: u32) -> Result<Zone, BodyError> {
         Ok(Zone {

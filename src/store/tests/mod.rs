@@ -2,6 +2,7 @@
 
 mod damage;
 mod doors;
+mod history;
 mod loading;
 mod round_trip;
 mod trouble;

@@ -108,7 +108,7 @@ fn the_change_log_is_bounded_by_number() {
     let mut book = Book::open(dir.path());
     book.store.keep = Keep {
         changes: 10,
-        age_ms: i64::MAX,
+        age: std::time::Duration::MAX,
     };
     book.make([open_zones(&["svc.internal"])]).expect("room");
     for last in 0..30 {
@@ -126,7 +126,7 @@ fn the_change_log_is_bounded_by_number() {
 fn the_change_log_is_bounded_by_age_and_its_newest_change_stays() {
     let dir = TempDir::new().expect("a folder");
     let mut book = Book::open(dir.path());
-    book.store.keep.age_ms = 10_000;
+    book.store.keep.age = std::time::Duration::from_secs(10);
     book.make([open_zones(&["svc.internal"])]).expect("room");
     for last in 0..30 {
         book.make([register(key("web", "web-1"), plain(last))])
