@@ -37,6 +37,8 @@ mod docs;
 mod drain;
 #[path = "it/health.rs"]
 mod health;
+#[path = "it/heartbeats.rs"]
+mod heartbeats;
 #[path = "it/hostile_files.rs"]
 mod hostile_files;
 #[path = "it/house.rs"]
@@ -51,6 +53,8 @@ mod http_concurrent;
 mod http_conditional;
 #[path = "it/http_errors.rs"]
 mod http_errors;
+#[path = "it/http_hostile.rs"]
+mod http_hostile;
 #[path = "it/http_instances.rs"]
 mod http_instances;
 #[path = "it/http_limits.rs"]

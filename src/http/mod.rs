@@ -15,9 +15,11 @@ mod connection;
 mod duration;
 mod fields;
 mod front;
+mod heartbeats;
 mod instances;
 mod json;
 mod metrics;
+mod openapi;
 mod problem;
 mod query;
 mod read_instance;
@@ -36,7 +38,7 @@ mod write_service;
 mod zones;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::auth::Gate;
 use crate::catalog::ZoneName;
@@ -48,6 +50,7 @@ use crate::view::Current;
 use crate::writer::Writer;
 
 pub use batch::OPERATIONS_MAX;
+pub use heartbeats::HEARTBEATS_MAX;
 pub use ready::Readiness;
 pub use serve::{
     BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
@@ -118,6 +121,8 @@ fn front(deps: Deps, limits: Limits) -> Front {
         default_zone: deps.default_zone,
         readiness: deps.readiness,
         metrics: deps.metrics,
+        asks_for_tokens: deps.gate.asks_for_tokens(),
+        openapi: OnceLock::new(),
     });
     Front::new(api, deps.gate, deps.identity.epoch, limits)
 }

@@ -7,7 +7,7 @@ use super::problem::Problem;
 /// Items of a list in one reply, where the request does not say.
 const LIMIT_DEFAULT: usize = 1000;
 /// Items of a list in one reply, at most.
-const LIMIT_MAX: usize = 10_000;
+pub(super) const LIMIT_MAX: usize = 10_000;
 
 /// The parameters that nobody has taken yet.
 #[derive(Debug, Default)]

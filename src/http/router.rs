@@ -1,8 +1,9 @@
 //! Which path is answered by what. Who may ask is decided before, in the front.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get, post, put};
@@ -16,7 +17,7 @@ use crate::writer::Writer;
 
 use super::problem::Problem;
 use super::ready::Readiness;
-use super::{batch, instances, metrics, ready, services, zones};
+use super::{batch, heartbeats, instances, metrics, openapi, ready, services, zones};
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -28,23 +29,29 @@ pub(super) struct Api {
     pub(super) default_zone: ZoneName,
     pub(super) readiness: Arc<Readiness>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) asks_for_tokens: bool,
+    /// The text of `/openapi.json`, once somebody has asked for it.
+    pub(super) openapi: OnceLock<Bytes>,
 }
 
 /// The paths that need no token and no `Host`: a probe has neither, nor has who collects metrics.
 pub(super) const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Every route: [`EXEMPT`], and what begins with `/v1`.
+/// Every route: [`EXEMPT`], the description, and what begins with `/v1`.
 fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
     let mut routes = vec![
         ("/healthz".to_owned(), get(ready::alive)),
         ("/readyz".to_owned(), get(ready::ready)),
         ("/metrics".to_owned(), get(metrics::show)),
+        ("/openapi.json".to_owned(), get(openapi::show)),
         ("/v1/zones".to_owned(), get(zones::list)),
         (
             "/v1/zones/{zone}".to_owned(),
             get(zones::show).put(zones::put).delete(zones::delete),
         ),
         ("/v1/batch".to_owned(), post(batch::make)),
+        ("/v1/heartbeats".to_owned(), post(heartbeats::renew)),
+        ("/v1/zones/{zone}/heartbeats".to_owned(), post(heartbeats::renew)),
     ];
     for services in ["/v1/services", "/v1/zones/{zone}/services"] {
         let service = format!("{services}/{{service}}");

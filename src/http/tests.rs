@@ -3,6 +3,7 @@
 mod answers;
 mod gate;
 mod listener;
+mod openapi;
 mod writes;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,6 +20,7 @@ use crate::auth::{self, Gate};
 use crate::catalog::{Base, Change, Image, ZoneName};
 use crate::clock::{Alarm, Clock, ManualClock, Timestamp};
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::{Identity, Store};
 use crate::view::{Current, Snapshot};
 use crate::writer;
@@ -54,7 +56,14 @@ impl Api {
         let (clock, hand) = Clock::manual(Timestamp::from_unix_ms(START_MS));
         let current = Arc::new(Current::new(Snapshot::of(opened.state)));
         let deadlines = Arc::new(Deadlines::new(clock.clone(), Arc::new(Alarm::default())));
-        let started = writer::start(opened.store, current.clone(), deadlines.clone(), clock.clone());
+        let metrics: Arc<Metrics> = Arc::default();
+        let started = writer::start(
+            opened.store,
+            current.clone(),
+            deadlines.clone(),
+            clock.clone(),
+            metrics.clone(),
+        );
         let (door, handle) = started.expect("a thread for the writer");
         let zone = ZoneName::parse("svc.internal").expect("a zone");
         let open = Change::Open {
@@ -67,7 +76,7 @@ impl Api {
         };
         door.submit(request).await.expect("the zone is made");
         let deps = Deps {
-            metrics: Arc::default(),
+            metrics,
             current,
             writer: door,
             deadlines,

@@ -27,8 +27,8 @@ impl Bench {
         let current = Arc::new(Current::new(Snapshot::of(opened.state)));
         let (clock, _) = Clock::manual(BEGIN);
         let deadlines = Arc::new(Deadlines::new(clock.clone(), Arc::new(Alarm::default())));
-        let (door, handle) =
-            start(opened.store, current.clone(), deadlines, clock).expect("a thread can be had");
+        let (door, handle) = start(opened.store, current.clone(), deadlines, clock, Arc::default())
+            .expect("a thread can be had");
         let bench = Self {
             door,
             handle,

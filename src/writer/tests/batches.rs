@@ -24,7 +24,14 @@ impl Bench {
         let opened = Store::open(dir.path()).unwrap();
         let current = Arc::new(Current::new(Snapshot::of(opened.state)));
         let deadlines = Arc::new(Deadlines::new(clock.clone(), Arc::new(Alarm::default())));
-        let (writer, handle) = start(opened.store, current.clone(), deadlines.clone(), clock).unwrap();
+        let (writer, handle) = start(
+            opened.store,
+            current.clone(),
+            deadlines.clone(),
+            clock,
+            Arc::default(),
+        )
+        .unwrap();
         let bench = Self {
             writer,
             _handle: handle,
