@@ -13,7 +13,7 @@ use crate::http::query::LIMIT_MAX;
 
 use super::pattern;
 use super::requests::zone_name;
-use super::schema::{Shape, list, matching, named, text, text_of, whole, word};
+use super::schema::{Shape, any_of, list, matching, named, text, text_of, whole, word};
 
 /// The name of the one security scheme.
 pub(super) const TOKEN: &str = "token";
@@ -115,7 +115,7 @@ impl Op {
     fn preconditions(self) -> Self {
         self.header(
             "If-Match",
-            matching(pattern::ENTITY_TAGS),
+            any_of([word(["*"]), matching(pattern::ENTITY_TAGS)]),
             "Only if it exists, with one of these tags.",
         )
         .header("If-None-Match", word(["*"]), "Only if it does not exist.")

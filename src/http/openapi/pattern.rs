@@ -98,8 +98,8 @@ pub(super) const IPV6: &str = concat!(
     r"|::[Ff]{4}:(0:0$|0\.0\.0\.0$|[Ee][0-9A-Fa-f]{3}:|2(2[4-9]|3[0-9])\.|[Ff]{4}:[Ff]{4}$|255\.255\.255\.255$))"
 );
 
-/// A list of entity tags, or `*` (RFC 9110 §13.1.1).
-pub(super) const ENTITY_TAGS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
+/// A list of entity tags (RFC 9110 §13.1.1).
+pub(super) const ENTITY_TAGS: &str = "^(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*$";
 
 /// A key of `meta`.
 pub(super) fn meta_key() -> String {
