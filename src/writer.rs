@@ -8,6 +8,7 @@
 //! If the commit fails, the tentative state is dropped and everybody is refused, also who was refused for what a
 //! neighbour did: that neighbour did nothing in the end.
 
+mod counting;
 mod thread;
 mod waiting;
 
@@ -22,6 +23,7 @@ use crate::catalog::{Effect, Operation, Rejection};
 use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::view::{Current, Snapshot};
 
@@ -113,6 +115,7 @@ impl Shared {
 pub struct Writer {
     queue: mpsc::Sender<Message>,
     shared: Arc<Shared>,
+    metrics: Arc<Metrics>,
 }
 
 /// The writer's thread.
@@ -132,7 +135,9 @@ pub fn start(
     feed: Arc<Feed>,
     deadlines: Arc<Deadlines>,
     clock: Clock,
+    metrics: Arc<Metrics>,
 ) -> std::io::Result<(Writer, Handle)> {
+    counting::count_start(current.snapshot(), &metrics);
     let (queue, jobs) = mpsc::channel(QUEUED_REQUESTS_MAX);
     let shared = Arc::new(Shared::default());
     let thread = Thread {
@@ -142,6 +147,7 @@ pub fn start(
         deadlines,
         clock,
         shared: shared.clone(),
+        metrics: metrics.clone(),
     };
     let running = std::thread::Builder::new()
         .name("writer".into())
@@ -150,6 +156,7 @@ pub fn start(
         Writer {
             queue: queue.clone(),
             shared,
+            metrics,
         },
         Handle {
             queue,
@@ -164,7 +171,11 @@ impl Writer {
     /// # Errors
     /// [`Refusal`].
     pub async fn submit(&self, request: Request) -> Result<Done, Refusal> {
-        self.send(request)?.await.unwrap_or(Err(Refusal::Stopping))
+        let outcome = match self.send(request) {
+            Ok(answer) => answer.await.unwrap_or(Err(Refusal::Stopping)),
+            Err(refusal) => Err(refusal),
+        };
+        outcome.inspect_err(|refusal| counting::count_refusal(refusal, &self.metrics))
     }
 
     /// The same from a thread outside the runtime.
@@ -172,9 +183,9 @@ impl Writer {
     /// # Errors
     /// [`Refusal`].
     pub fn submit_blocking(&self, request: Request) -> Result<Done, Refusal> {
-        self.send(request)?
-            .blocking_recv()
-            .unwrap_or(Err(Refusal::Stopping))
+        let wait = |answer: oneshot::Receiver<_>| answer.blocking_recv().unwrap_or(Err(Refusal::Stopping));
+        let outcome = self.send(request).and_then(wait);
+        outcome.inspect_err(|refusal| counting::count_refusal(refusal, &self.metrics))
     }
 
     fn send(&self, request: Request) -> Result<oneshot::Receiver<Result<Done, Refusal>>, Refusal> {
@@ -196,6 +207,12 @@ impl Writer {
                 }
             })?;
         Ok(answer)
+    }
+
+    /// How many requests wait, and how many operations they have.
+    pub fn queued(&self) -> (usize, usize) {
+        let requests = self.queue.max_capacity() - self.queue.capacity();
+        (requests, self.shared.queued_operations.load(Ordering::Relaxed))
     }
 
     /// Why writes are refused, if they are.

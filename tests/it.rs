@@ -47,6 +47,8 @@ mod drain;
 mod guard;
 #[path = "it/health.rs"]
 mod health;
+#[path = "it/heartbeats.rs"]
+mod heartbeats;
 #[path = "it/hostile_files.rs"]
 mod hostile_files;
 #[path = "it/house.rs"]
@@ -61,6 +63,8 @@ mod http_concurrent;
 mod http_conditional;
 #[path = "it/http_errors.rs"]
 mod http_errors;
+#[path = "it/http_hostile.rs"]
+mod http_hostile;
 #[path = "it/http_instances.rs"]
 mod http_instances;
 #[path = "it/http_limits.rs"]

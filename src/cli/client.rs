@@ -53,6 +53,14 @@ impl InZone {
         }
     }
 
+    /// The path to which heartbeats of several instances go.
+    pub(super) fn heartbeats(&self) -> String {
+        match &self.zone {
+            Some(zone) => format!("/v1/zones/{}/heartbeats", encoded(zone)),
+            None => "/v1/heartbeats".into(),
+        }
+    }
+
     /// The path of one service.
     pub(super) fn service(&self, service: &str) -> String {
         format!("{}/{}", self.services(), encoded(service))

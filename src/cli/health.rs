@@ -6,18 +6,20 @@ use ureq::http::Method;
 
 use super::Context;
 use super::client::{Connection, InZone};
-use super::failure::Done;
+use super::failure::{Done, Failure};
 use super::register::{StatusArgument, duration};
 
-/// Renew an instance's lease
+/// Renew the leases of instances
 ///
-/// Without a lease it does nothing. If the instance is gone it must be registered again: the exit code is then 1.
+/// Without a lease it does nothing. If an instance is gone it must be registered again: the exit code is then 1. Several
+/// instances of a service are renewed by one request.
 #[derive(Debug, Args)]
 pub(super) struct Heartbeat {
     /// The service
     service: String,
-    /// The instance's id
-    id: String,
+    /// The instances' ids
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
     #[command(flatten)]
     zone: InZone,
     #[command(flatten)]
@@ -26,7 +28,14 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     pub(super) fn run(self, context: &mut Context<'_>) -> Done {
-        let path = format!("{}/heartbeat", self.zone.instance(&self.service, &self.id));
+        match &self.ids[..] {
+            [id] => self.renew_one(id, context),
+            ids => self.renew_all(ids, context),
+        }
+    }
+
+    fn renew_one(&self, id: &str, context: &mut Context<'_>) -> Done {
+        let path = format!("{}/heartbeat", self.zone.instance(&self.service, id));
         let reply = self.api.client(context)?.ask(Method::PUT, &path, None)?;
         if self.api.json {
             return reply.print(context);
@@ -35,8 +44,40 @@ impl Heartbeat {
             self.zone.spoken(&self.service, &Value::Null),
             reply.index(&Value::Null),
         );
-        writeln!(context.out, "renewed {} in {service}{index}", self.id)?;
+        writeln!(context.out, "renewed {id} in {service}{index}")?;
         Ok(())
+    }
+
+    fn renew_all(&self, ids: &[String], context: &mut Context<'_>) -> Done {
+        let instances: Vec<_> = ids.iter().map(|id| format!("{}/{id}", self.service)).collect();
+        let body = json!({ "instances": instances });
+        let path = self.zone.heartbeats();
+        let reply = self.api.client(context)?.ask(Method::POST, &path, Some(&body))?;
+        let renewed = reply.json()?;
+        if self.api.json {
+            reply.print(context)?;
+        } else {
+            let service = self.zone.spoken(&self.service, &Value::Null);
+            let (count, index) = (&renewed["renewed"], reply.index(&Value::Null));
+            writeln!(
+                context.out,
+                "renewed {count} of {} in {service}{index}",
+                ids.len()
+            )?;
+        }
+        let unknown: Vec<_> = renewed["unknown"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        match unknown[..] {
+            [] => Ok(()),
+            _ => Err(Failure::request(format!(
+                "not registered any more: {}; register again what runs",
+                unknown.join(", ")
+            ))),
+        }
     }
 }
 

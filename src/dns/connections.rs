@@ -95,6 +95,8 @@ impl Connections {
             left: Notify::new(),
         });
         open.insert(id, seat.clone());
+        self.counts.tcp_open.fetch_add(1, Ordering::Relaxed);
+        bump(&self.counts.tcp_accepted);
         Some(Place {
             connections: self.clone(),
             id,
@@ -163,6 +165,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.open().remove(&self.id);
+        self.connections.counts.tcp_open.fetch_sub(1, Ordering::Relaxed);
         self.seat.left.notify_one();
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
+use crate::clock::Clock;
 use crate::metrics::{self, bump};
 use crate::view::Current;
 
@@ -71,6 +72,8 @@ pub struct Config {
     pub stop_timeout: Duration,
     /// What the server tells about itself.
     pub identity: Identity,
+    /// By which answers are timed.
+    pub clock: Clock,
 }
 
 impl Default for Config {
@@ -86,6 +89,7 @@ impl Default for Config {
             tcp_write_timeout: TCP_WRITE_TIMEOUT,
             stop_timeout: STOP_TIMEOUT,
             identity: Identity::default(),
+            clock: Clock::system(),
         }
     }
 }
@@ -173,6 +177,8 @@ pub async fn start(
                 current: current.clone(),
                 slow: slow.clone(),
                 answers: counts.answers(metrics::Over::Udp),
+                timed: counts.timed(metrics::Over::Udp),
+                clock: config.clock.clone(),
                 counts: counts.clone(),
                 stopping: stop.workers.clone(),
                 udp_payload_max: config.udp_payload_max,
@@ -192,6 +198,7 @@ pub async fn start(
             current: current.clone(),
             slow: slow.clone(),
             answers: counts.answers(metrics::Over::Tcp),
+            timed: counts.timed(metrics::Over::Tcp),
             counts: counts.clone(),
             stopping: stopping.clone(),
             alive: alive.clone(),

@@ -22,7 +22,7 @@ use super::slow::{self, Back, Message};
 use super::{Config, Counts, bump, udp};
 use crate::answer::stream::{self, BURST_OCTETS};
 use crate::answer::{Asked, Scratch, TCP_MESSAGE_MAX, Transport};
-use crate::metrics::Answers;
+use crate::metrics::{Answers, Timed};
 use crate::view::Current;
 
 /// What is read at least at once.
@@ -46,6 +46,8 @@ pub(super) struct Service {
     pub(super) slow: slow::Queue,
     /// All connections bump them.
     pub(super) answers: Arc<Answers>,
+    /// The same.
+    pub(super) timed: Arc<Timed>,
     pub(super) counts: Arc<Counts>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Dropped at the end, which is how the end is known.
@@ -201,11 +203,18 @@ impl Connection {
     async fn serve(&mut self) -> io::Result<Option<bool>> {
         let before = self.unread.len();
         let served = loop {
+            let clock = &self.service.config.clock;
+            let began = self.service.timed.is_due_shared().then(|| clock.running());
             let next = self.answer_complete();
             if !self.unsent.is_empty() || matches!(next, Next::Slow(_)) {
                 self.place.busy();
             }
+            let has_replies = !self.unsent.is_empty();
             self.flush().await?;
+            if let Some(began) = began.filter(|_| has_replies) {
+                let took = self.service.config.clock.running().since(began);
+                self.service.timed.note_shared(took);
+            }
             match next {
                 Next::Read => break Some(self.unread.len() < before),
                 Next::More => {}

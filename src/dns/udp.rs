@@ -17,7 +17,8 @@ use super::datagrams::{self, Batch, Wait};
 use super::slow::{self, Back, Message};
 use super::{Counts, bump};
 use crate::answer::{self, Asked, Outcome, Scratch, Transport, gate};
-use crate::metrics::Answers;
+use crate::clock::Clock;
+use crate::metrics::{Answers, TIMED_EVERY, Timed};
 use crate::view::Current;
 
 /// Errors in a row after which a worker pauses: one says something about one datagram, many about the socket.
@@ -41,6 +42,9 @@ pub(super) struct Worker {
     pub(super) slow: slow::Queue,
     /// This worker's own.
     pub(super) answers: Arc<Answers>,
+    /// This worker's own.
+    pub(super) timed: Arc<Timed>,
+    pub(super) clock: Clock,
     pub(super) counts: Arc<Counts>,
     pub(super) stopping: Arc<AtomicBool>,
     pub(super) udp_payload_max: u16,
@@ -61,11 +65,17 @@ impl Worker {
         let mut batch = Batch::new(&self.socket, self.udp_payload_max.into());
         let mut scratch = fresh_scratch();
         let mut errors_in_a_row = 0;
+        let mut batches: u32 = 0;
         while !self.stopping.load(Ordering::Acquire) {
             match batch.receive(&self.socket, Wait::ForOne) {
                 Ok(received) => {
                     errors_in_a_row = 0;
+                    let began = batches.is_multiple_of(TIMED_EVERY).then(|| self.clock.running());
+                    batches = batches.wrapping_add(1);
                     self.serve(&mut batch, received, &mut scratch);
+                    if let Some(began) = began {
+                        self.timed.note(self.clock.running().since(began), received);
+                    }
                     self.count_drops(batch.take_drops());
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -34,7 +34,7 @@ struct Made {
 
 pub(super) async fn make(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
     call.no_parameters()?;
-    conditional::refuse_preconditions(&call.headers)?;
+    conditional::refuse_preconditions(&call.headers, "; give an operation if_match")?;
     let operations = read(call.fields()?, &call.zone)?;
     if operations.is_empty() {
         let index = api.current.load().state.index;

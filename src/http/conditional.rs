@@ -39,13 +39,13 @@ pub(super) fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem>
     }
 }
 
-/// Refuses preconditions where they would mean nothing.
-pub(super) fn refuse_preconditions(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses preconditions where they would mean nothing; `instead` says what is meant.
+pub(super) fn refuse_preconditions(headers: &HeaderMap, instead: &str) -> Result<(), Problem> {
     for (name, shown) in [(IF_MATCH, "If-Match"), (IF_NONE_MATCH, "If-None-Match")] {
         if headers.contains_key(name) {
             return Err(Problem::invalid(
                 shown,
-                "has no meaning here; give an operation if_match",
+                format_args!("has no meaning here{instead}"),
             ));
         }
     }

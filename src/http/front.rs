@@ -15,6 +15,7 @@ use hyper::body::Body as _;
 use tower::ServiceExt;
 
 use crate::auth::{Credentials, Decision, Gate};
+use crate::metrics::Http;
 
 use super::body::{self, Budget};
 use super::call::Asked;
@@ -138,8 +139,15 @@ impl Front {
             *response.body_mut() = Body::empty();
         }
         let took = self.api.clock.lasted().saturating_sub(started);
+        self.api.metrics.http.replied(status.as_u16());
+        self.api.metrics.http.took.took(took);
         tracing::debug!(%method, path, status = status.as_u16(), ?took, peer = %peer.address, "request");
         response
+    }
+
+    /// What the API counts.
+    pub(super) fn metrics(&self) -> &Http {
+        &self.api.metrics.http
     }
 
     fn index(&self) -> u64 {

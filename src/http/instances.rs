@@ -130,15 +130,26 @@ pub(super) async fn heartbeat(State(api): State<Arc<Api>>, mut call: Call) -> Re
             ));
         }
     }
+    let count = &api.metrics.http.heartbeats;
     match api.deadlines.renew(&key) {
-        Renewal::Renewed => Ok(Reply::nothing()),
+        Renewal::Renewed => {
+            count.note("renewed", 1);
+            Ok(Reply::nothing())
+        }
         Renewal::Lapsed => {
             let done = call.make(&api, Change::Heartbeat { key }).await?;
+            count.note("revived", 1);
             Ok(Reply::nothing().at_index(done.snapshot.state.index))
         }
         Renewal::None => match api.current.load().state.instance(&key) {
-            Ok(_) => Ok(Reply::nothing()),
-            Err(missing) => Err(Problem::rejected(&missing)),
+            Ok(_) => {
+                count.note("renewed", 1);
+                Ok(Reply::nothing())
+            }
+            Err(missing) => {
+                count.note("unknown", 1);
+                Err(Problem::rejected(&missing))
+            }
         },
     }
 }

@@ -18,9 +18,11 @@ mod fields;
 mod follow;
 mod front;
 mod guard;
+mod heartbeats;
 mod instances;
 mod json;
 mod metrics;
+mod openapi;
 mod past;
 mod problem;
 mod query;
@@ -43,7 +45,7 @@ mod write_service;
 mod zones;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
 
@@ -59,6 +61,7 @@ use crate::writer::Writer;
 
 pub use batch::OPERATIONS_MAX;
 pub use follow::FOLLOWERS_MAX;
+pub use heartbeats::HEARTBEATS_MAX;
 pub use ready::Readiness;
 pub use serve::{
     BEAT, BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
@@ -142,6 +145,8 @@ fn front(deps: Deps, limits: Limits) -> Front {
         pieces: Arc::new(Semaphore::new(PIECES_MAX)),
         beat: limits.beat,
         metrics: deps.metrics,
+        asks_for_tokens: deps.gate.asks_for_tokens(),
+        openapi: OnceLock::new(),
     });
     Front::new(api, deps.gate, deps.identity.epoch, limits)
 }

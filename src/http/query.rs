@@ -9,7 +9,7 @@ use super::problem::Problem;
 /// Items of a list in one reply, where the request does not say.
 const LIMIT_DEFAULT: usize = 1000;
 /// Items of a list in one reply, at most.
-const LIMIT_MAX: usize = 10_000;
+pub(super) const LIMIT_MAX: usize = 10_000;
 
 /// How long a read waits for a change, where the request does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(300);

@@ -1,9 +1,10 @@
 //! Which path is answered by what. Who may ask is decided before, in the front.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get, post, put};
@@ -21,7 +22,7 @@ use super::past::Past;
 use super::problem::Problem;
 use super::ready::Readiness;
 use super::watch::Hub;
-use super::{batch, changes, guard, instances, metrics, ready, services, watch, zones};
+use super::{batch, changes, guard, heartbeats, instances, metrics, openapi, ready, services, watch, zones};
 
 /// What the handlers need.
 #[derive(Debug)]
@@ -41,6 +42,9 @@ pub(super) struct Api {
     pub(super) pieces: Arc<Semaphore>,
     /// Between two comments of a watch.
     pub(super) beat: Duration,
+    pub(super) asks_for_tokens: bool,
+    /// The text of `/openapi.json`, once somebody has asked for it.
+    pub(super) openapi: OnceLock<Bytes>,
 }
 
 impl Api {
@@ -60,12 +64,13 @@ impl Api {
 /// The paths that need no token and no `Host`: a probe has neither, nor has who collects metrics.
 pub(super) const EXEMPT: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Every route: [`EXEMPT`], and what begins with `/v1`.
+/// Every route: [`EXEMPT`], the description, and what begins with `/v1`.
 fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
     let mut routes = vec![
         ("/healthz".to_owned(), get(ready::alive)),
         ("/readyz".to_owned(), get(ready::ready)),
         ("/metrics".to_owned(), get(metrics::show)),
+        ("/openapi.json".to_owned(), get(openapi::show)),
         ("/v1/zones".to_owned(), get(zones::list)),
         (
             "/v1/zones/{zone}".to_owned(),
@@ -75,6 +80,8 @@ fn routes() -> Vec<(String, MethodRouter<Arc<Api>>)> {
         ("/v1/guard".to_owned(), get(guard::show).delete(guard::release)),
         ("/v1/changes".to_owned(), get(changes::list)),
         ("/v1/watch".to_owned(), get(watch::watch)),
+        ("/v1/heartbeats".to_owned(), post(heartbeats::renew)),
+        ("/v1/zones/{zone}/heartbeats".to_owned(), post(heartbeats::renew)),
     ];
     for services in ["/v1/services", "/v1/zones/{zone}/services"] {
         let service = format!("{services}/{{service}}");

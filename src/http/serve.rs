@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::clock::Clock;
+use crate::metrics::Http;
 
 use super::connection::{Activity, Verdict, Watched};
 use super::follow::FOLLOWERS_MAX;
@@ -145,6 +147,10 @@ struct Shared {
 }
 
 impl Shared {
+    fn metrics(&self) -> &Http {
+        self.front.metrics()
+    }
+
     /// Closes the connection that has done nothing for the longest time, if there is one.
     fn evict_quietest(&self) {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -153,6 +159,7 @@ impl Shared {
             .filter_map(|activity| Some((activity.quiet_since_ms()?, activity)))
             .min_by_key(|(since, _)| *since);
         if let Some((_, activity)) = quietest {
+            self.metrics().evicted.fetch_add(1, Ordering::Relaxed);
             activity.evicted.notify_one();
         }
     }
@@ -240,6 +247,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stopping: watch:
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
+                shared.metrics().accept_errors.fetch_add(1, Ordering::Relaxed);
                 if failures == 0 {
                     tracing::warn!(%error, "cannot accept an HTTP connection; going on");
                 }
@@ -329,9 +337,12 @@ async fn connection(
             () = tokio::time::sleep(wait) => match activity.judge(&shared.limits) {
                 // It was asked to close and did not, though nothing is in flight.
                 Verdict::Wait(_) | Verdict::Idle if closing && activity.quiet_since_ms().is_some() => break,
-                Verdict::Slow => break,
                 Verdict::Unread => {
                     shared.front.cut_off(peer);
+                    break;
+                }
+                Verdict::Slow => {
+                    shared.metrics().slow.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
                 Verdict::Wait(left) if !closing => {
@@ -362,6 +373,8 @@ impl<'a> Listed<'a> {
     fn new(number: u64, activity: &Arc<Activity>, shared: &'a Shared) -> Self {
         let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.insert(number, activity.clone());
+        shared.metrics().open.fetch_add(1, Ordering::Relaxed);
+        shared.metrics().accepted.fetch_add(1, Ordering::Relaxed);
         Self { number, shared }
     }
 }
@@ -370,5 +383,6 @@ impl Drop for Listed<'_> {
     fn drop(&mut self) {
         let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.remove(&self.number);
+        self.shared.metrics().open.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -4,6 +4,7 @@ mod answers;
 mod followers;
 mod gate;
 mod listener;
+mod openapi;
 mod writes;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,6 +23,7 @@ use crate::catalog::{Base, Change, Image, ZoneName};
 use crate::clock::{Alarm, Clock, ManualClock, Timestamp};
 use crate::feed::Feed;
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::{History, Identity, Store};
 use crate::view::{Current, Snapshot};
 use crate::writer;
@@ -58,12 +60,14 @@ impl Api {
         let feed = Arc::new(Feed::new(opened.state.index));
         let current = Arc::new(Current::new(Snapshot::of(opened.state)));
         let deadlines = Arc::new(Deadlines::new(clock.clone(), Arc::new(Alarm::default())));
+        let metrics: Arc<Metrics> = Arc::default();
         let started = writer::start(
             opened.store,
             current.clone(),
             feed.clone(),
             deadlines.clone(),
             clock.clone(),
+            metrics.clone(),
         );
         let (door, handle) = started.expect("a thread for the writer");
         let zone = ZoneName::parse("svc.internal").expect("a zone");
@@ -77,7 +81,7 @@ impl Api {
         };
         door.submit(request).await.expect("the zone is made");
         let deps = Deps {
-            metrics: Arc::default(),
+            metrics,
             current,
             writer: door,
             feed,

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::metrics::MetricType;
 
-use super::{Collector, ConstCounter, DescriptorEncoder, EncodeMetric, counter};
+use super::histogram::SHORT_US;
+use super::{Collector, ConstCounter, DescriptorEncoder, EncodeMetric, Histogram, counter, gauge};
 
 /// Types that are counted by themselves, the frequent ones first; the rest is `other`.
 const TYPES: [(u16, &str); 13] = [
@@ -94,12 +96,50 @@ impl Answers {
     }
 }
 
+/// Of so many batches of questions one is timed: to read a clock costs as much as a tenth of an answer.
+pub const TIMED_EVERY: u32 = 64;
+
+/// How long answers took, of one thread or of all connections of an address.
+#[derive(Debug)]
+pub struct Timed {
+    over: Over,
+    histogram: Histogram,
+    /// Batches of threads that share this.
+    shared: AtomicU64,
+}
+
+impl Timed {
+    /// Notes that each of `questions` was answered so long after it was received, together with the others. Only the
+    /// thread that this was made for may call it.
+    #[inline]
+    pub fn note(&self, took: Duration, questions: usize) {
+        self.histogram.took_alone(took, questions as u64);
+    }
+
+    /// Whether a batch is one to be timed, of those that share this.
+    pub fn is_due_shared(&self) -> bool {
+        self.shared
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(TIMED_EVERY.into())
+    }
+
+    /// Notes one batch of those that share this.
+    pub fn note_shared(&self, took: Duration) {
+        self.histogram.took(took);
+    }
+}
+
 /// Questions, answers, and what went wrong. Each of the plain counters is bumped where something is lost, never for an
 /// answer.
 #[derive(Debug, Default)]
 pub struct Dns {
     /// One for each thread that answers. Threads are few and stay.
     answers: Mutex<Vec<Arc<Answers>>>,
+    timed: Mutex<Vec<Arc<Timed>>>,
+    /// TCP connections that are open.
+    pub tcp_open: AtomicU64,
+    /// TCP connections that were let in.
+    pub tcp_accepted: AtomicU64,
     /// Messages answered by the slow path.
     pub slow_answered: AtomicU64,
     /// Datagrams that the kernel dropped because a worker's receive buffer was full.
@@ -131,6 +171,18 @@ impl Dns {
         let mut all = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(answers.clone());
         answers
+    }
+
+    /// A new histogram of how long answers take, for a thread that answers questions that come over `over`.
+    pub fn timed(&self, over: Over) -> Arc<Timed> {
+        let timed = Arc::new(Timed {
+            over,
+            histogram: Histogram::of_durations(SHORT_US),
+            shared: AtomicU64::new(0),
+        });
+        let mut all = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(timed.clone());
+        timed
     }
 
     /// Answers over `over` by type and rcode, of all threads.
@@ -168,7 +220,34 @@ impl Collector for Dns {
                 }
             }
         }
+        let all = self.timed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut family = encoder.encode_descriptor(
+            "dns_answer_seconds",
+            "Time from receiving questions until their replies were handed over, of one batch in 64",
+            None,
+            MetricType::Histogram,
+        )?;
+        for (over, transport) in [(Over::Udp, "udp"), (Over::Tcp, "tcp")] {
+            let histograms = all
+                .iter()
+                .filter(|timed| timed.over == over)
+                .map(|timed| &timed.histogram);
+            let labels = [("transport", transport)];
+            Histogram::encode_sum(histograms, family.encode_family(&labels)?)?;
+        }
+        drop(all);
+        gauge(
+            &mut encoder,
+            "dns_tcp_connections",
+            "TCP connections that are open",
+            self.tcp_open.load(Ordering::Relaxed),
+        )?;
         for (name, help, count) in [
+            (
+                "dns_tcp_accepted",
+                "TCP connections that were let in",
+                &self.tcp_accepted,
+            ),
             (
                 "dns_slow_answered",
                 "Messages that are no plain question (class CHAOS) and were answered",
@@ -229,7 +308,7 @@ impl Collector for Dns {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Metrics;
+    use super::super::{Metrics, Observed};
     use super::*;
 
     #[test]
@@ -240,7 +319,7 @@ mod tests {
         other.note(1, 0);
         other.note(33, 3);
         metrics.dns.answers(Over::Tcp).note(99, 16);
-        let text = metrics.text();
+        let text = metrics.text(Observed::default());
         for line in [
             r#"callsign_dns_answers_total{transport="udp",type="A",rcode="NOERROR"} 2"#,
             r#"callsign_dns_answers_total{transport="udp",type="SRV",rcode="NXDOMAIN"} 1"#,

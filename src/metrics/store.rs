@@ -94,7 +94,7 @@ mod tests {
     fn the_trouble_of_now_is_told_and_what_was_refused() {
         let metrics = Metrics::default();
         let told = |line: &str| {
-            let text = metrics.text();
+            let text = metrics.text(Default::default());
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         };
         told(r#"callsign_store_trouble{reason="disk_full"} 0"#);

@@ -104,6 +104,9 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
     let locked = Store::lock(&config.data_dir).map_err(of_store)?;
     let current = Arc::new(Current::loading());
     let metrics = Arc::new(Metrics::default());
+    metrics
+        .started_s
+        .get_or_init(|| clock.now().unix_ms() as f64 / 1000.0);
     let room = descriptors::Room::allowed();
     let dns = dns::start(
         dns::Config {
@@ -111,6 +114,7 @@ pub async fn start(config: &Config, clock: Clock) -> Result<Server, Error> {
             addresses: config.dns.clone(),
             udp_workers: config.udp_workers.get(),
             udp_payload_max: config.udp_payload_max,
+            clock: clock.clone(),
             ..dns::Config::default()
         },
         current.clone(),
@@ -197,6 +201,7 @@ impl Bound<'_> {
             feed.clone(),
             deadlines.clone(),
             clock.clone(),
+            self.metrics.clone(),
         )
         .map_err(thread)?;
         let open = Change::Open {

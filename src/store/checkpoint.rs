@@ -101,6 +101,11 @@ impl Checkpoints {
         })
     }
 
+    /// The data base.
+    pub(super) fn db(&self) -> &Path {
+        &self.db
+    }
+
     /// Pages in the log that are not copied.
     fn left(&mut self) -> u32 {
         let pages = self.pages.load(Ordering::Relaxed);

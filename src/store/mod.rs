@@ -260,6 +260,13 @@ impl Store {
         }
     }
 
+    /// The octets that the data base and its write-ahead log have on the disk; 0 of one that cannot be looked at.
+    pub fn octets(&self) -> (u64, u64) {
+        let of = |path: &Path| path.metadata().map_or(0, |file| file.len());
+        let db = self.checkpoints.db();
+        (of(db), of(&db.with_extension("db-wal")))
+    }
+
     /// Copies the write-ahead log into the data base and cuts it.
     fn checkpoint(&mut self) -> Result<(), rusqlite::Error> {
         self.checkpoints.wait();

@@ -33,6 +33,7 @@ impl Bench {
             Arc::new(Feed::new(0)),
             deadlines,
             clock,
+            Arc::default(),
         )
         .expect("a thread can be had");
         let bench = Self {

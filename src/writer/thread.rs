@@ -10,9 +10,11 @@ use crate::catalog::{Change, Effect, Image, InstanceKey, Kind, Record, State};
 use crate::clock::Clock;
 use crate::feed::Feed;
 use crate::lease::Deadlines;
+use crate::metrics::Metrics;
 use crate::store::{Batch, CommitError, Entry, Store};
 use crate::view::Current;
 
+use super::counting::count_changes;
 use super::{COMMIT_OPERATIONS_MAX, Done, Job, Message, PROBE_EVERY, Refusal, Request, Shared, waiting};
 
 /// Leases that a batch renews.
@@ -25,6 +27,7 @@ pub(super) struct Thread {
     pub(super) deadlines: Arc<Deadlines>,
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// A request that was made on the tentative state, or refused.
@@ -119,8 +122,10 @@ impl Thread {
                 after: &state,
                 entries: &entries,
             };
+            let began = self.clock.lasted();
             if let Err(error) = self.store.apply(&batch) {
                 drop(entries);
+                self.metrics.writer.failed.fetch_add(1, Ordering::Relaxed);
                 if matches!(error, CommitError::Full { .. }) && tried.len() > 1 {
                     // Each by itself: a deregistration has room where its neighbours have none.
                     self.take_back(&tried);
@@ -139,11 +144,24 @@ impl Thread {
             let records = || entries.iter().map(|entry| entry.record);
             let next = Arc::new(snapshot.after(state, records()));
             self.current.publish(next.clone());
+            let published_after = self.clock.lasted().saturating_sub(committed);
             tracing::debug!(
-                requests = tried.len(), changes = entries.len(), index = next.state.index,
-                published_after = ?self.clock.lasted().saturating_sub(committed),
+                requests = tried.len(),
+                changes = entries.len(),
+                index = next.state.index,
+                ?published_after,
                 "committed"
             );
+            let told = &self.metrics.writer;
+            told.commit.took(committed.saturating_sub(began));
+            told.publication.took(published_after);
+            told.batch.observe(
+                tried
+                    .iter()
+                    .map(|tried| tried.request.operations.len() as u64)
+                    .sum(),
+            );
+            count_changes(records(), &self.metrics);
             self.follow(&next.state, records());
             self.feed.committed(next.state.index, made(&tried));
             drop(entries);
@@ -162,6 +180,12 @@ impl Thread {
             drop(tried.reply.send(answer));
         }
         self.store.tidy();
+        let (data_base, log) = self.store.octets();
+        self.metrics
+            .writer
+            .data_base_octets
+            .store(data_base, Ordering::Relaxed);
+        self.metrics.writer.log_octets.store(log, Ordering::Relaxed);
         self.current.sweep();
     }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::support::dns::{Query, Type, ask, ask_tcp};
 use crate::support::program::{Launch, Program};
+use crate::support::server::TestServer;
 use crate::wire::{ZONE, register};
 
 /// The number behind a line of the text that begins with `name`.
@@ -54,6 +55,160 @@ fn each_answer_is_counted_by_transport_type_and_rcode() {
         assert_eq!(counted(&text, &name), count, "{name}");
     }
     assert!(text.ends_with("# EOF\n"));
+}
+
+/// The values of lines of the text, by name and labels.
+#[track_caller]
+fn holds(server: &TestServer, expected: &[(&str, u64)]) {
+    let text = server.get("/metrics").expect(200).text();
+    for (name, count) in expected {
+        assert_eq!(counted(&text, &format!("callsign_{name}")), *count, "{name}");
+    }
+}
+
+#[test]
+fn instances_are_counted_by_zone_and_status_as_they_change() {
+    let server = TestServer::start();
+    server.put("/v1/zones/other.internal", &json!({})).expect(201);
+    for (key, body) in [
+        (
+            "web/a",
+            json!({"address": "192.0.2.1", "lease": "10s", "deregister_after": "1m"}),
+        ),
+        ("web/b", json!({"address": "192.0.2.2", "status": "warning"})),
+        ("db/c", json!({"address": "192.0.2.3", "status": "critical"})),
+        ("db/d", json!({"address": "192.0.2.4"})),
+    ] {
+        server.register(key, &body);
+    }
+    server
+        .put("/v1/services/db/instances/d/drain", &json!({}))
+        .expect(200);
+    let of = |name: &str, label: &str| format!("{name}{{zone=\"svc.internal\",{label}}}");
+    let begin: Vec<(String, u64)> = vec![
+        (of("instances", "status=\"passing\""), 2),
+        (of("instances", "status=\"warning\""), 1),
+        (of("instances", "status=\"critical\""), 1),
+        ("instances_draining{zone=\"svc.internal\"}".into(), 1),
+        ("instances_answerable{zone=\"svc.internal\"}".into(), 2),
+        (of("leases", "state=\"running\""), 1),
+        (of("leases", "state=\"lapsed\""), 0),
+        ("instances{zone=\"other.internal\",status=\"passing\"}".into(), 0),
+        ("zones".into(), 2),
+        ("services".into(), 2),
+        ("index".into(), server.index()),
+        ("changes_total{kind=\"register\"}".into(), 4),
+        ("changes_total{kind=\"drain\"}".into(), 1),
+    ];
+    let begin: Vec<_> = begin
+        .iter()
+        .map(|(name, count)| (name.as_str(), *count))
+        .collect();
+    holds(&server, &begin);
+
+    // Its lease lapses; it comes back; it lapses again and is removed.
+    server.advance_s(11);
+    let lapsed = of("leases", "state=\"lapsed\"");
+    let critical = of("instances", "status=\"critical\"");
+    holds(
+        &server,
+        &[(&lapsed, 1), (&critical, 2), ("changes_total{kind=\"lapse\"}", 1)],
+    );
+    let heartbeats = json!({"instances": ["web/a", "web/z"]});
+    server.post("/v1/heartbeats", &heartbeats).expect(200);
+    server.post("/v1/heartbeats", &heartbeats).expect(200);
+    holds(
+        &server,
+        &[
+            (&lapsed, 0),
+            (&critical, 1),
+            ("heartbeats_total{outcome=\"revived\"}", 1),
+            ("heartbeats_total{outcome=\"renewed\"}", 1),
+            ("heartbeats_total{outcome=\"unknown\"}", 2),
+        ],
+    );
+    server.advance_s(11);
+    server.advance_s(61);
+    holds(
+        &server,
+        &[
+            (&lapsed, 0),
+            (&of("leases", "state=\"running\""), 0),
+            (&critical, 1),
+        ],
+    );
+    server.delete("/v1/services/db").expect(204);
+    holds(
+        &server,
+        &[(&critical, 0), ("instances_draining{zone=\"svc.internal\"}", 0)],
+    );
+
+    // A zone that is gone is not shown; after a restart all is counted anew.
+    server.delete("/v1/zones/other.internal").expect(204);
+    assert!(!server.get("/metrics").text().contains("other.internal"));
+    let server = server.restart();
+    holds(
+        &server,
+        &[
+            (&of("instances", "status=\"warning\""), 1),
+            (&of("instances", "status=\"passing\""), 0),
+            ("changes_total{kind=\"register\"}", 0),
+        ],
+    );
+}
+
+#[test]
+fn commits_refusals_replies_and_connections_are_counted() {
+    let program = Program::start();
+    let client = program.client();
+    let value = |name: &str| counted(&client.get("/metrics").text(), &format!("callsign_{name}"));
+    let commits = value("commit_seconds_count");
+    let operations: Vec<_> = (0..100)
+        .map(|n| json!({"op": "register", "service": "web", "id": format!("i{n}"), "address": "192.0.2.1"}))
+        .collect();
+    client
+        .post("/v1/batch", &json!({ "operations": operations }))
+        .expect(200);
+    client.delete("/v1/services/web/instances/absent").expect(404);
+    assert_eq!(value("commit_seconds_count"), commits + 1);
+    assert_eq!(value("publication_seconds_count"), commits + 1);
+    assert_eq!(value("commit_operations_bucket{le=\"128.0\"}"), commits + 1);
+    assert_eq!(value("commit_operations_bucket{le=\"64.0\"}"), commits);
+    assert_eq!(value("writer_refused_total{reason=\"rejected\"}"), 1);
+    assert_eq!(value("http_replies_total{status=\"404\"}"), 1);
+    assert_eq!(value("writer_queued_operations"), 0);
+    assert_eq!(value("commits_failed_total"), 0);
+    assert!(value("store_data_base_bytes") > 0 && value("store_log_bytes") > 0);
+    assert!(value("http_connections_accepted_total") > 5);
+    assert_eq!(value("http_connections"), 1, "the one that asks");
+    let text = client.get("/metrics").text();
+    assert!(text.contains(concat!(
+        "callsign_build_info{version=\"",
+        env!("CARGO_PKG_VERSION"),
+        "\"} 1"
+    )));
+    assert!(text.contains("\nprocess_start_time_seconds "), "{text}");
+}
+
+#[test]
+fn how_long_answers_take_is_measured_on_one_batch_in_64() {
+    let program = Launch::new().argument("--udp-workers=1").start();
+    register(&program, "web", "a", json!({"address": "192.0.2.1"}));
+    let question = Query::new(&format!("web.{ZONE}"), Type::A);
+    let measured = |transport: &str| {
+        let text = program.client().get("/metrics").text();
+        counted(
+            &text,
+            &format!("callsign_dns_answer_seconds_count{{transport=\"{transport}\"}}"),
+        )
+    };
+    // Each of these is a batch of its own, for it waits for its answer; the first is one that is timed.
+    for _ in 0..129 {
+        ask(program.dns, &question);
+    }
+    assert_eq!(measured("udp"), 3);
+    ask_tcp(program.dns, &question);
+    assert_eq!(measured("tcp"), 1);
 }
 
 #[test]

@@ -58,7 +58,7 @@ async fn until(reader: &mut BufReader<TcpStream>, start: &str) -> String {
 }
 
 async fn counted(api: &Api, name: &str) -> u64 {
-    let text = api.deps.metrics.text();
+    let text = api.deps.metrics.text(Default::default());
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -15,7 +15,7 @@ async fn guarded() -> (tempfile::NamedTempFile, Api) {
     (file, api)
 }
 
-fn example(path: &str) -> String {
+pub(super) fn example(path: &str) -> String {
     path.replace("{zone}", "svc.internal")
         .replace("{service}", "web")
         .replace("{id}", "web-1")

@@ -30,6 +30,7 @@ impl Bench {
             Arc::new(Feed::new(0)),
             deadlines.clone(),
             clock,
+            Arc::default(),
         )
         .unwrap();
         let bench = Self {
