@@ -140,6 +140,7 @@ pub fn start(
     counting::count_start(current.snapshot(), &metrics);
     let (queue, jobs) = mpsc::channel(QUEUED_REQUESTS_MAX);
     let shared = Arc::new(Shared::default());
+    *shared.trouble() = store.failure().map(thread::refusal);
     let thread = Thread {
         store,
         current,

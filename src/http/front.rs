@@ -77,10 +77,18 @@ pub(super) struct Front {
     epoch: HeaderValue,
     limits: Limits,
     budget: Arc<Budget>,
+    /// The catalog lacks what was acknowledged, and is shown to nobody.
+    older: Option<String>,
 }
 
 impl Front {
-    pub(super) fn new(api: Arc<Api>, gate: Arc<Gate>, epoch: uuid::Uuid, limits: Limits) -> Self {
+    pub(super) fn new(
+        api: Arc<Api>,
+        gate: Arc<Gate>,
+        epoch: uuid::Uuid,
+        limits: Limits,
+        older: Option<String>,
+    ) -> Self {
         Self {
             router: router(api.clone()),
             api,
@@ -88,6 +96,7 @@ impl Front {
             epoch: HeaderValue::try_from(epoch.to_string()).expect("a UUID is printable ASCII"),
             budget: Arc::new(Budget::new(limits.bodies_octets_max)),
             limits,
+            older,
         }
     }
 
@@ -161,6 +170,11 @@ impl Front {
             true => "unknown".into(),
             false => peer.actor(self.admit(&parts)?),
         };
+        if let Some(older) = &self.older
+            && is_api(parts.uri.path())
+        {
+            return Err(Problem::not_ready(older));
+        }
         // The other methods have no use for one.
         let (mut octets, mut held) = (Bytes::new(), None);
         if matches!(parts.method, Method::PUT | Method::POST) {

@@ -112,6 +112,8 @@ pub struct Deps {
     pub gate: Arc<Gate>,
     /// Whose catalog it is.
     pub identity: Identity,
+    /// The catalog lacks what was acknowledged: what is said of that, by all of `/v1`.
+    pub older: Option<String>,
     /// The zone of `/v1/services`: the first `--zone`.
     pub default_zone: ZoneName,
     /// What `/readyz` says of DNS.
@@ -148,5 +150,5 @@ fn front(deps: Deps, limits: Limits) -> Front {
         asks_for_tokens: deps.gate.asks_for_tokens(),
         openapi: OnceLock::new(),
     });
-    Front::new(api, deps.gate, deps.identity.epoch, limits)
+    Front::new(api, deps.gate, deps.identity.epoch, limits, deps.older)
 }

@@ -39,6 +39,20 @@ struct Tried {
     lapses: Vec<InstanceKey>,
 }
 
+/// What those are told whose commit failed.
+pub(super) fn refusal(error: &CommitError) -> Refusal {
+    match error {
+        CommitError::Full { leaving_works } => Refusal::DiskFull {
+            leaving_works: *leaving_works,
+        },
+        CommitError::Busy => Refusal::Busy(error.to_string()),
+        CommitError::Failed(_) => Refusal::ReadOnly(format!(
+            "{error}; nothing is acknowledged any more until the server is restarted"
+        )),
+        CommitError::Older(_) => Refusal::ReadOnly(error.to_string()),
+    }
+}
+
 impl Thread {
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Message>) {
         let mut stopping = false;
@@ -257,15 +271,7 @@ impl Thread {
 
     /// Notes why a commit of so many requests failed, and gives what they are told.
     fn note(&self, error: &CommitError, requests: usize) -> Refusal {
-        let refusal = match error {
-            CommitError::Full { leaving_works } => Refusal::DiskFull {
-                leaving_works: *leaving_works,
-            },
-            CommitError::Busy => Refusal::Busy(error.to_string()),
-            CommitError::Failed(_) => Refusal::ReadOnly(format!(
-                "{error}; nothing is acknowledged any more until the server is restarted"
-            )),
-        };
+        let refusal = refusal(error);
         let known = self.shared.trouble().replace(refusal.clone());
         if known.as_ref() == Some(&refusal) {
             // Each client that tries again would write a line.
