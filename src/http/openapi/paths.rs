@@ -280,10 +280,10 @@ fn watch() -> Op {
         .content(
             200,
             [
-                ("text/event-stream", text()),
+                ("text/event-stream", named("Event")),
                 ("application/x-ndjson", named("Told")),
             ],
-            "Server-sent events, or with `Accept: application/x-ndjson` lines. The data of an event is what a line is.",
+            "Server-sent events, or with `Accept: application/x-ndjson` lines; the shapes are those of one event and of one line.",
         )
         .problems([404, 410, 503])
 }

@@ -9,7 +9,7 @@ use crate::lease::guard::Scope;
 use super::pattern;
 use super::schema::{
     Field, Shape, any_of, boolean, formatted, list, map, matching, may, named, need, null, object, text,
-    whole, word,
+    text_with, whole, word,
 };
 
 /// The components, by name.
@@ -96,6 +96,15 @@ pub(super) fn components() -> Vec<(&'static str, Shape)> {
         (
             "Told",
             change(["reset", "synced"], or_none(text()), or_none(text())),
+        ),
+        (
+            // Its data is what a line is. One without a name is a `message` (WHATWG HTML §9.2.6).
+            "Event",
+            object([
+                may("id", matching("^[0-9]+$")),
+                may("event", word(["message", "reset", "synced"])),
+                need("data", text_with("Told")),
+            ]),
         ),
         ("After", after()),
         ("Alive", object([need("alive", boolean())])),
