@@ -15,6 +15,8 @@ HEARTBEATS = (("one in a request", 64, 1, 1, 60_000),
               ("one in a request, 16 requests under way on each connection", 64, 1, 16, 60_000),
               ("1,000 in a request", 8, 1000, 1, 500_000))
 SERVICES = 10_000
+# What each server does before it is measured, so that its log is one that is used again and its catalog no empty one.
+FILLED_FOR_S = 1
 
 
 def shape(clients, batch):
@@ -47,8 +49,15 @@ def load(stage, of, clients, batch, **more):
     return stage.loadgen("register", http=of.http, clients=clients, batch=batch, pid=of.pid, **more)
 
 
+def measured(stage, plan, of, clients, batch, seed):
+    """One measurement of a server that began with nothing and was filled for a second."""
+    load(stage, of, 64, BATCH, seconds=FILLED_FOR_S, warm=0, seed=1000 + seed)
+    settle(of)
+    return load(stage, of, clients, batch, seconds=plan.seconds, seed=seed)
+
+
 def writes(stage, plan):
-    """Durable registrations and etcd's durable puts in turn, each on an empty folder of the same disk."""
+    """Durable registrations and etcd's durable puts in turn, each on a new folder of the same disk."""
     contestants = plan.callsigns(stage, 0)
     if program("etcd"):
         contestants.append(Etcd(stage))
@@ -61,7 +70,7 @@ def writes(stage, plan):
                 for of in contestants:
                     what = shape(clients, batch)
                     with plan.forgiving(f"{of.name}, {what}, round {turn + 1}"):
-                        found = on_empty(of, lambda: load(stage, of, clients, batch, seconds=plan.seconds, seed=turn + 1))
+                        found = on_empty(of, lambda: measured(stage, plan, of, clients, batch, turn + 1))
                         mine = runs.setdefault((clients, batch), {}).setdefault(of.name, {})
                         mine[turn] = plan.keep("writes", of.name, what, found)
             plan.say(f"{shape(clients, batch)}: {plan.rounds} rounds")

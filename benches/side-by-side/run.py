@@ -38,7 +38,7 @@ def arguments():
     p.add_argument("--services", type=int, action="append", help="services of three instances (10000 and 100000)")
     p.add_argument("--large", type=int, help="services of the comparison by size (1000000; 0 for none)")
     p.add_argument("--rounds", type=int, help="rounds (5)")
-    p.add_argument("--seconds", type=float, help="seconds of each measurement (3)")
+    p.add_argument("--seconds", type=float, help="seconds of each measurement (3; 2 of the registry alone)")
     p.add_argument("--ports", type=int, default=0, help="take ports from this one on (any that are free)")
     p.add_argument("--out", type=pathlib.Path, help="the table's file (benches/runs/DATE-side-by-side.md, or DATE-registry.md of "
                    "writes and heartbeats)")
@@ -48,7 +48,8 @@ def arguments():
     a.services = a.services or ([10_000] if a.quick else [10_000, 100_000])
     a.large = a.large if a.large is not None else 0 if a.quick else 1_000_000
     a.rounds = a.rounds or (1 if a.quick else 5)
-    a.seconds = a.seconds or (1.0 if a.quick else 3.0)
+    # Those of the registry have a server of its own each.
+    a.seconds = a.seconds or (1.0 if a.quick else 2.0 if set(a.only) <= REGISTRY else 3.0)
     if min([a.rounds, a.seconds, *a.services]) <= 0 or a.large < 0 or max([a.large, *a.services]) > 5_000_000:
         p.error("services are 1 to 5,000,000; rounds and seconds more than 0")
     return a
