@@ -84,12 +84,15 @@ class Stage:
             try:
                 process.wait(within_s)
             except subprocess.TimeoutExpired:
-                pass
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+                process.kill()
         process.wait()
+        # What it started may outlive it by a moment, and holds its ports until then.
+        for _ in range(100):
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                break
+            time.sleep(0.03)
 
     def end_all(self):
         for process in list(self.started):
@@ -312,6 +315,8 @@ class Etcd:
              "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
              "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"], self.folder / "log")
         for _ in range(within_s * 20):
+            if self.process.poll() is not None:
+                break
             try:
                 # It is once it is its own leader.
                 if b'"true"' in page(client + "/health"):
@@ -319,7 +324,7 @@ class Etcd:
             except (OSError, http.client.HTTPException):
                 pass
             time.sleep(0.05)
-        raise Failure("etcd does not start")
+        raise Failure(f"etcd does not start: {(self.folder / 'log').read_text(errors='replace')[-600:]}")
 
     stop = Contestant.stop
     pid = Contestant.pid
