@@ -32,6 +32,7 @@ mod read_settings;
 mod ready;
 mod reply;
 mod router;
+mod sending;
 mod serve;
 mod services;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub use batch::OPERATIONS_MAX;
 pub use follow::FOLLOWERS_MAX;
 pub use heartbeats::HEARTBEATS_MAX;
 pub use ready::Readiness;
+pub use sending::REPLIES_OCTETS_MAX;
 pub use serve::{
     BEAT, BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
     HEAD_TIME_MAX, HEADERS_MAX, Handle, IDLE_MAX, Limits, STOPPING_MAX, STREAMS_MAX, UNREAD_MAX,

@@ -148,7 +148,7 @@ fn descriptors(pid: u32) -> usize {
 }
 
 /// Lets this process have so many descriptors; says if it may not.
-fn room_for(descriptors: u64) -> bool {
+pub(crate) fn room_for(descriptors: u64) -> bool {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("read a limit");
     soft >= descriptors
         || setrlimit(Resource::RLIMIT_NOFILE, descriptors.min(hard), hard).is_ok() && hard >= descriptors

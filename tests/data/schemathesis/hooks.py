@@ -14,7 +14,7 @@ UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 def written_whole(value):
     """To JSON Schema 8080.0 is a whole number. The API takes only numbers that are written whole: who sends 8080.0 has
     lost the type somewhere."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**64:
         return int(value)
     if isinstance(value, list):
         return [written_whole(item) for item in value]
