@@ -20,6 +20,9 @@ pub(super) const RING_CHANGES_MAX: usize = 16_384;
 /// Octets of the ring: of the text of its changes, and of what they hold on to.
 pub(super) const RING_OCTETS_MAX: usize = 16 << 20;
 
+/// What a change costs for each topic that has it.
+const TOPIC_OCTETS: usize = 2 * size_of::<usize>();
+
 /// The broadcast.
 #[derive(Debug)]
 pub(in crate::http) struct Hub {
@@ -231,7 +234,8 @@ impl State {
         if topics.is_empty() {
             return topics;
         }
-        let mut octets = feed::octets(record);
+        // With its place in each topic, and each topic's place beside it: a zone that goes may have thousands.
+        let mut octets = feed::octets(record) + topics.len() * TOPIC_OCTETS;
         if is_read {
             octets += told.line().octets();
         }
@@ -336,3 +340,6 @@ impl Drop for Follower {
         self.hub.unfollow(&self.interest, self.reads_text);
     }
 }
+
+#[cfg(test)]
+mod tests;
