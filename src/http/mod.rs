@@ -34,6 +34,7 @@ mod reply;
 mod router;
 mod serve;
 mod services;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod wait;

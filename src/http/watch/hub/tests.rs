@@ -39,7 +39,9 @@ fn commit(feed: &Feed, record: &Record) {
 async fn told(hub: &Hub, feed: &Feed) {
     // There may be nothing to tell.
     if let Ok(taken) = tokio::time::timeout(Duration::ZERO, feed.next()).await {
-        hub.tell(taken);
+        for topic in hub.tell(taken) {
+            (0..).take_while(|number| topic.ring(*number)).for_each(drop);
+        }
     }
 }
 
@@ -100,11 +102,12 @@ async fn run(seed: u64) {
                 // As when the queue was full.
                 let index = log.len() as u64;
                 let changes = Vec::new();
-                hub.tell(Taken {
+                let torn = Taken {
                     changes,
                     index,
                     is_torn: true,
-                });
+                };
+                drop(hub.tell(torn));
             }
             11 => {
                 let zone = random.bool().then(|| zone(random.usize(..2)));
