@@ -44,21 +44,14 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
     // What is committed and not published yet is told by the next page.
     let index = api.index();
     let read = api.past.read(move |history| {
-        let oldest = history.oldest()?;
-        let after = match after {
-            Some(after) if is_foreign || after > index => {
-                return Ok(Err(past::unknown(Some(after), index, oldest)));
-            }
-            Some(after) if after + 1 < oldest => return Ok(Err(past::too_old(after, oldest))),
-            Some(after) => after,
-            None => oldest - 1,
-        };
-        let mut last = after;
+        if after.is_some_and(|after| is_foreign || after > index) {
+            return Ok(Err(past::unknown(after, index, history.oldest()?)));
+        }
         let mut changes = JsonText::default();
-        let mut failed = None;
+        let mut read = Ok((0, 0));
         changes.list([()], |json, ()| {
             let mut shown = 0;
-            let read = history.read(after, index, |logged| {
+            read = history.page(after, index, |logged| {
                 let change = ChangeShown {
                     record: &logged.record,
                     by: Some(&logged.actor),
@@ -67,14 +60,8 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
                 shown += 1;
                 shown < limit && json.octets() < PAGE_OCTETS
             });
-            match read {
-                Ok(read) => last = read,
-                Err(error) => failed = Some(error),
-            }
         });
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        let (oldest, last) = read?;
         Ok(Ok(Page {
             changes,
             oldest,
