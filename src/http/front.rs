@@ -145,11 +145,13 @@ impl Front {
             headers.insert(&EPOCH, self.epoch.clone());
         }
         if method == Method::HEAD {
-            let length = response.body().size_hint().exact().unwrap_or(0);
-            let headers = response.headers_mut();
-            headers
-                .entry(header::CONTENT_LENGTH)
-                .or_insert_with(|| HeaderValue::from(length));
+            // The router has taken its bodies away and said how long they were; a watch has no length to say.
+            if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
+                let headers = response.headers_mut();
+                headers
+                    .entry(header::CONTENT_LENGTH)
+                    .or_insert_with(|| HeaderValue::from(length));
+            }
             *response.body_mut() = Body::empty();
         }
         let took = self.api.clock.lasted().saturating_sub(started);

@@ -35,6 +35,7 @@ mod router;
 mod sending;
 mod serve;
 mod services;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -47,8 +48,6 @@ mod zones;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-
-use tokio::sync::Semaphore;
 
 use crate::auth::Gate;
 use crate::catalog::ZoneName;
@@ -74,7 +73,7 @@ use follow::Places;
 use front::Front;
 use past::Past;
 use router::Api;
-use watch::{Hub, PIECES_MAX};
+use watch::{Hub, Turns};
 
 /// What is configured.
 #[derive(Clone, Debug)]
@@ -146,7 +145,7 @@ fn front(deps: Deps, limits: Limits) -> Front {
         hub: Arc::new(Hub::new(deps.feed)),
         past: Past::new(deps.history),
         places: Places::new(limits.followers_max, deps.metrics.followers.clone()),
-        pieces: Arc::new(Semaphore::new(PIECES_MAX)),
+        turns: Turns::new(),
         beat: limits.beat,
         metrics: deps.metrics,
         asks_for_tokens: deps.gate.asks_for_tokens(),

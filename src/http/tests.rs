@@ -5,6 +5,7 @@ mod followers;
 mod gate;
 mod listener;
 mod openapi;
+mod watches;
 mod writes;
 
 use std::net::{IpAddr, Ipv4Addr};
