@@ -9,6 +9,9 @@
 //! neighbour did: that neighbour did nothing in the end.
 
 mod counting;
+#[cfg(test)]
+pub(crate) mod stepped;
+pub(crate) mod steps;
 mod thread;
 mod waiting;
 
@@ -150,6 +153,7 @@ pub fn start(
         clock,
         shared: shared.clone(),
         metrics: metrics.clone(),
+        steps: steps::Steps::default(),
     };
     let running = std::thread::Builder::new()
         .name("writer".into())

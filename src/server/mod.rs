@@ -414,3 +414,6 @@ fn check_beside_serving(dir: &Path, stop: Arc<AtomicBool>) -> tokio::sync::onesh
     }
     damage
 }
+
+#[cfg(test)]
+mod simulation;

@@ -378,4 +378,20 @@ pub fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
 }
 
 #[cfg(test)]
+impl Store {
+    /// What is on disk, loaded anew.
+    pub(crate) fn load_again(&self) -> State {
+        let another = || unreachable!("so few rows are read on one thread");
+        load::load(&self.connection, another)
+            .unwrap_or_else(|trouble| panic!("{trouble:?}"))
+            .state
+    }
+
+    /// The writing connection, to lay traps in.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
+#[cfg(test)]
 mod tests;
