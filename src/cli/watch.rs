@@ -52,6 +52,21 @@ struct Progress {
     epoch: Option<String>,
 }
 
+impl Progress {
+    /// A watch begins, of a catalog of that epoch at that index.
+    fn connected(&mut self, epoch: Option<String>, index: Option<u64>) {
+        if self.epoch.is_some() && self.epoch != epoch {
+            // What it is told now is everything. If it breaks off before it says so, the old index means nothing.
+            self.last = None;
+            self.snapshot = true;
+        }
+        self.epoch = epoch;
+        if self.last.is_none() && !self.snapshot {
+            self.last = index;
+        }
+    }
+}
+
 /// Why a connection ended.
 enum Broken {
     /// Another one may do better.
@@ -142,10 +157,7 @@ impl Watch {
             };
         }
         *was_connected = true;
-        progress.epoch = epoch;
-        if progress.last.is_none() && !progress.snapshot {
-            progress.last = index;
-        }
+        progress.connected(epoch, index);
         let mut reader = BufReader::new(body);
         let mut event = Event::default();
         loop {
@@ -283,6 +295,22 @@ mod tests {
             .map(|event| (event.kind.as_str(), event.id, event.data.as_str()))
             .collect();
         assert_eq!(told, [("reset", None, "{}"), ("", Some(7), "{\"a\":1}")]);
+    }
+
+    #[test]
+    fn an_index_is_not_taken_over_into_another_epoch() {
+        let mut progress = Progress {
+            last: None,
+            snapshot: false,
+            epoch: None,
+        };
+        progress.connected(Some("one".to_owned()), Some(7));
+        assert_eq!((progress.last, progress.snapshot), (Some(7), false));
+        progress.connected(Some("one".to_owned()), Some(9));
+        assert_eq!((progress.last, progress.snapshot), (Some(7), false), "it goes on");
+        // And breaks off before anything is told.
+        progress.connected(Some("two".to_owned()), Some(9));
+        assert_eq!((progress.last, progress.snapshot), (None, true));
     }
 
     #[test]

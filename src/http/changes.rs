@@ -24,22 +24,16 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
     // What is committed and not published yet is told by the next page.
     let index = api.index();
     let read = api.past.read(move |history| {
-        let oldest = history.oldest()?;
-        let after = match after {
-            Some(after) if is_foreign || after > index => {
-                return Ok(Err(past::unknown(Some(after), index, oldest)));
-            }
-            Some(after) if after + 1 < oldest => return Ok(Err(past::too_old(after, oldest))),
-            Some(after) => after,
-            None => oldest - 1,
-        };
+        if after.is_some_and(|after| is_foreign || after > index) {
+            return Ok(Err(past::unknown(after, index, history.oldest()?)));
+        }
         let mut json = JsonText::default();
-        let mut read = Ok(after);
+        let mut read = Ok((0, 0));
         // It is written as it is read, into the text of the reply: a page is large, and in memory once.
         json.object(|json| {
             json.name("changes").list([()], |json, ()| {
                 let mut shown = 0;
-                read = history.read(after, index, |logged| {
+                read = history.page(after, index, |logged| {
                     let change = ChangeShown {
                         record: &logged.record,
                         by: Some(&logged.actor),
@@ -49,11 +43,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
                     shown < limit && json.octets() < PAGE_OCTETS
                 });
             });
-            json.name("oldest").number(oldest);
-            if let Ok(last) = &read
-                && *last < index
-            {
-                json.name("next").number(*last);
+            if let Ok((oldest, last)) = &read {
+                json.name("oldest").number(*oldest);
+                if *last < index {
+                    json.name("next").number(*last);
+                }
             }
         });
         read.map(|_| Ok(json))

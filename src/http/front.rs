@@ -79,10 +79,18 @@ pub(super) struct Front {
     limits: Limits,
     bodies: Arc<Budget>,
     replies: Arc<Budget>,
+    /// The catalog lacks what was acknowledged, and is shown to nobody.
+    older: Option<String>,
 }
 
 impl Front {
-    pub(super) fn new(api: Arc<Api>, gate: Arc<Gate>, epoch: uuid::Uuid, limits: Limits) -> Self {
+    pub(super) fn new(
+        api: Arc<Api>,
+        gate: Arc<Gate>,
+        epoch: uuid::Uuid,
+        limits: Limits,
+        older: Option<String>,
+    ) -> Self {
         Self {
             router: router(api.clone()),
             api,
@@ -91,6 +99,7 @@ impl Front {
             bodies: Arc::new(Budget::new(limits.bodies_octets_max)),
             replies: Arc::new(Budget::new(limits.replies_octets_max)),
             limits,
+            older,
         }
     }
 
@@ -136,11 +145,13 @@ impl Front {
             headers.insert(&EPOCH, self.epoch.clone());
         }
         if method == Method::HEAD {
-            let length = response.body().size_hint().exact().unwrap_or(0);
-            let headers = response.headers_mut();
-            headers
-                .entry(header::CONTENT_LENGTH)
-                .or_insert_with(|| HeaderValue::from(length));
+            // The router has taken its bodies away and said how long they were; a watch has no length to say.
+            if let Some(length) = response.body().size_hint().exact().filter(|length| *length > 0) {
+                let headers = response.headers_mut();
+                headers
+                    .entry(header::CONTENT_LENGTH)
+                    .or_insert_with(|| HeaderValue::from(length));
+            }
             *response.body_mut() = Body::empty();
         }
         let took = self.api.clock.lasted().saturating_sub(started);
@@ -168,6 +179,11 @@ impl Front {
             true => "unknown".into(),
             false => peer.actor(self.admit(&parts)?),
         };
+        if let Some(older) = &self.older
+            && is_api(parts.uri.path())
+        {
+            return Err(Problem::not_ready(older));
+        }
         // The other methods have no use for one.
         let (mut octets, mut held) = (Bytes::new(), None);
         if matches!(parts.method, Method::PUT | Method::POST) {

@@ -141,7 +141,7 @@ fn read_any(body: &[u8], zone: &ZoneName) -> Result<Vec<InstanceKey>, Problem> {
     if let Json::List(items) = &field.json
         && items.len() > HEARTBEATS_MAX
     {
-        return Err(too_many(&field.path, items.len()));
+        return Err(too_many(&field.path(), items.len()));
     }
     field
         .list()?

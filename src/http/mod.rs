@@ -35,6 +35,7 @@ mod router;
 mod sending;
 mod serve;
 mod services;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -47,8 +48,6 @@ mod zones;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-
-use tokio::sync::Semaphore;
 
 use crate::auth::Gate;
 use crate::catalog::ZoneName;
@@ -74,7 +73,7 @@ use follow::Places;
 use front::Front;
 use past::Past;
 use router::Api;
-use watch::{Hub, PIECES_MAX};
+use watch::{Hub, Turns};
 
 /// What is configured.
 #[derive(Clone, Debug)]
@@ -114,6 +113,8 @@ pub struct Deps {
     pub gate: Arc<Gate>,
     /// Whose catalog it is.
     pub identity: Identity,
+    /// The catalog lacks what was acknowledged: what is said of that, by all of `/v1`.
+    pub older: Option<String>,
     /// The zone of `/v1/services`: the first `--zone`.
     pub default_zone: ZoneName,
     /// What `/readyz` says of DNS.
@@ -144,11 +145,11 @@ fn front(deps: Deps, limits: Limits) -> Front {
         hub: Arc::new(Hub::new(deps.feed)),
         past: Past::new(deps.history),
         places: Places::new(limits.followers_max, deps.metrics.followers.clone()),
-        pieces: Arc::new(Semaphore::new(PIECES_MAX)),
+        turns: Turns::new(),
         beat: limits.beat,
         metrics: deps.metrics,
         asks_for_tokens: deps.gate.asks_for_tokens(),
         openapi: OnceLock::new(),
     });
-    Front::new(api, deps.gate, deps.identity.epoch, limits)
+    Front::new(api, deps.gate, deps.identity.epoch, limits, deps.older)
 }

@@ -8,7 +8,6 @@ use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get, post, put};
-use tokio::sync::Semaphore;
 
 use crate::catalog::ZoneName;
 use crate::clock::Clock;
@@ -21,7 +20,7 @@ use super::follow::Places;
 use super::past::Past;
 use super::problem::Problem;
 use super::ready::Readiness;
-use super::watch::Hub;
+use super::watch::{Hub, Turns};
 use super::{batch, changes, guard, heartbeats, instances, metrics, openapi, ready, services, watch, zones};
 
 /// What the handlers need.
@@ -38,8 +37,7 @@ pub(super) struct Api {
     pub(super) hub: Arc<Hub>,
     pub(super) past: Past,
     pub(super) places: Places,
-    /// Of watchers to whom a piece of their own is on its way.
-    pub(super) pieces: Arc<Semaphore>,
+    pub(super) turns: Turns,
     /// Between two comments of a watch.
     pub(super) beat: Duration,
     pub(super) asks_for_tokens: bool,
@@ -57,7 +55,7 @@ impl Api {
     pub(super) fn close(&self) {
         self.hub.close();
         self.past.close();
-        self.pieces.close();
+        self.turns.close();
     }
 }
 

@@ -15,7 +15,6 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -27,6 +26,7 @@ use super::connection::{Activity, Verdict, Watched};
 use super::follow::FOLLOWERS_MAX;
 use super::front::{Front, Peer};
 use super::sending::REPLIES_OCTETS_MAX;
+use super::socket::{bind, is_http1};
 
 /// Octets of a body; past it 413.
 pub const BODY_OCTETS_MAX: usize = 1 << 20;
@@ -59,8 +59,6 @@ const WINDOWS_OCTETS: (u32, u32) = (64 << 10, 256 << 10);
 const CLOSING_MAX: Duration = Duration::from_secs(5);
 /// The longest pause after a failed accept, so that a lasting failure (no descriptors left) does not spin.
 const ACCEPT_PAUSE_MAX: Duration = Duration::from_millis(100);
-/// Connections that wait in the kernel to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// The bounds of the HTTP side; the default is the constants of this module.
 #[derive(Clone, Debug)]
@@ -147,7 +145,9 @@ struct Shared {
     limits: Limits,
     slots: Arc<Semaphore>,
     open: Mutex<HashMap<u64, Arc<Activity>>>,
-    builder: auto::Builder<TokioExecutor>,
+    /// For a connection that begins as HTTP/1, and for any other.
+    http1: auto::Builder<TokioExecutor>,
+    either: auto::Builder<TokioExecutor>,
 }
 
 impl Shared {
@@ -186,23 +186,14 @@ pub(super) fn listen(
         slots: Arc::new(Semaphore::new(limits.connections_max)),
         limits,
         open: Mutex::default(),
-        builder: builder(),
+        http1: builder().http1_only(),
+        either: builder(),
     });
     Ok(Handle {
         address,
         stop,
         accepting: tokio::spawn(accept(listener, shared, stopping)),
     })
-}
-
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart finds connections of its forerunner in TIME_WAIT; a listener that lives is an error all the same.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }
 
 fn builder() -> auto::Builder<TokioExecutor> {
@@ -321,12 +312,24 @@ async fn connection(
             Ok::<_, Infallible>(response)
         }
     });
+    let mut wait = shared.limits.head_time_max;
+    let builder = tokio::select! {
+        is_http1 = is_http1(&stream) => if is_http1 { &shared.http1 } else { &shared.either },
+        _ = stopping.wait_for(|stop| *stop) => &shared.either,
+        () = activity.evicted.notified() => {
+            activity.evicted.notify_one();
+            &shared.either
+        }
+        () = tokio::time::sleep(wait) => {
+            wait = Duration::ZERO;
+            &shared.either
+        }
+    };
     let io = TokioIo::new(Watched {
         stream,
         activity: activity.clone(),
     });
-    let mut serving = std::pin::pin!(shared.builder.serve_connection(io, service));
-    let mut wait = shared.limits.head_time_max;
+    let mut serving = std::pin::pin!(builder.serve_connection(io, service));
     let mut closing = false;
     loop {
         tokio::select! {

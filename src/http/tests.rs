@@ -5,6 +5,7 @@ mod followers;
 mod gate;
 mod listener;
 mod openapi;
+mod watches;
 mod writes;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -89,6 +90,7 @@ impl Api {
             deadlines,
             clock,
             gate: Arc::new(Gate::open(auth).expect("a good token file")),
+            older: None,
             identity: Identity {
                 epoch: uuid::Uuid::from_u128(1),
                 origin: uuid::Uuid::from_u128(2),

@@ -104,10 +104,26 @@ impl History {
         &self,
         after: u64,
         until: u64,
-        mut take: impl FnMut(Logged) -> bool,
+        take: impl FnMut(Logged) -> bool,
     ) -> Result<u64, HistoryError> {
+        let (_, last) = self.page(Some(after), until, take)?;
+        Ok(last)
+    }
+
+    /// The same, from the oldest change that is kept if no index is given. Returns besides, and first, which that was: the
+    /// log is trimmed with each commit, so that what was the oldest in another transaction may be gone.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn page(
+        &self,
+        after: Option<u64>,
+        until: u64,
+        mut take: impl FnMut(Logged) -> bool,
+    ) -> Result<(u64, u64), HistoryError> {
         self.with(|connection| {
             let oldest = self.oldest_by(connection)?;
+            let after = after.unwrap_or(oldest - 1);
             if after.saturating_add(1) < oldest {
                 return Err(Fault::Gone(oldest));
             }
@@ -130,7 +146,7 @@ impl History {
                     break;
                 }
             }
-            Ok(last)
+            Ok((oldest, last))
         })
     }
 

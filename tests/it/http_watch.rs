@@ -398,6 +398,35 @@ fn who_comes_too_late_is_told_so() {
 }
 
 #[test]
+fn from_the_oldest_change_is_never_too_late() {
+    let server = forgetful();
+    let client = server.client();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Each change takes the oldest one out of the log.
+        scope.spawn(|| {
+            for n in 0.. {
+                if is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                server.register(
+                    "web/web-1",
+                    &json!({"address": "192.0.2.1", "weight": n % 60_000}),
+                );
+            }
+        });
+        for _ in 0..1000 {
+            let status = client.get("/v1/changes?limit=1").status;
+            if status != 200 {
+                is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+                panic!("{status}");
+            }
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
 fn an_index_that_was_never_reached_here_or_is_of_another_epoch_is_told_so() {
     let server = TestServer::start();
     server.register("web/web-1", &json!({"address": "192.0.2.1"}));

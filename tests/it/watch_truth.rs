@@ -19,14 +19,14 @@ const WRITERS: usize = 8;
 const WATCHERS: usize = 50;
 const RESTARTS: usize = 4;
 const RESTARTS_FULL: usize = 60;
-/// Of a run between two restarts.
-const RUN: Duration = Duration::from_millis(1200);
+/// Changes between two restarts, and how long they may take before the run is given up.
+const RUN: (u64, Duration) = (400, Duration::from_secs(60));
 /// Changes that the log keeps: so few that one who is away for a while comes too late.
-const KEPT: u64 = 600;
+const KEPT: u64 = 300;
 /// Changes that may be acknowledged and not recorded yet: writers wait for the one who keeps the whole log.
-const UNRECORDED_MAX: u64 = 200;
-/// How long a watcher that means to come too late is away at most.
-const AWAY_MAX: Duration = Duration::from_secs(5);
+const UNRECORDED_MAX: u64 = 100;
+/// Changes after which a watcher goes that means to come too late, and how long it is away at most.
+const LAZY: (u64, Duration) = (100, Duration::from_secs(30));
 /// How long a watcher may need for the rest once nobody writes any more.
 const REST_WITHIN: Duration = Duration::from_secs(30);
 
@@ -229,7 +229,24 @@ impl Reply {
 #[derive(Debug)]
 struct Run {
     after: u64,
+    /// What there was at that index, if it began with a picture.
+    picture: Option<Instances>,
     told: Vec<Value>,
+}
+
+/// What each instance is, by service and id.
+type Instances = BTreeMap<(String, String), Value>;
+
+/// Takes a change of an instance, or a line of a picture, into account.
+fn note(instances: &mut Instances, change: &Value) {
+    let name = |key: &str| change[key].as_str().map(str::to_owned);
+    let (Some(service), Some(id)) = (name("service"), name("instance")) else {
+        return;
+    };
+    match &change["after"] {
+        Value::Null => drop(instances.remove(&(service, id))),
+        after => drop(instances.insert((service, id), after.clone())),
+    }
 }
 
 /// One watcher.
@@ -261,9 +278,10 @@ impl Watcher {
         self.service().is_none_or(|service| change["service"] == *service)
     }
 
-    fn begins_anew(&mut self, after: u64) {
+    fn begins_anew(&mut self, after: u64, picture: Option<Instances>) {
         self.runs.push(Run {
             after,
+            picture,
             told: Vec::new(),
         });
         self.seen.store(after, Ordering::Relaxed);
@@ -277,17 +295,17 @@ impl Watcher {
     }
 
     fn run(&mut self, stage: &Stage) {
-        self.begins_anew(0);
+        self.begins_anew(0, None);
         while stage.watching.load(Ordering::Relaxed) {
             self.follow(stage);
             self.reconnects += 1;
             std::thread::sleep(Duration::from_millis(20));
             let came_back = Instant::now();
-            let too_late = self.seen.load(Ordering::Relaxed) + KEPT + 100;
+            let too_late = self.seen.load(Ordering::Relaxed) + KEPT + 50;
             while self.is_lazy()
                 && stage.writing.load(Ordering::Relaxed)
                 && stage.recorded() < too_late
-                && came_back.elapsed() < AWAY_MAX
+                && came_back.elapsed() < LAZY.1
             {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -332,8 +350,8 @@ impl Watcher {
 
     fn read(&mut self, mut reply: Reply, stage: &Stage) {
         // A picture is taken in when it is whole.
-        let mut in_picture = false;
-        let mut lazy_after = self.is_lazy().then_some(200);
+        let mut picture: Option<Instances> = None;
+        let mut lazy_after = self.is_lazy().then_some(LAZY.0);
         while stage.watching.load(Ordering::Relaxed) {
             let line = match reply.next() {
                 Next::Line(line) => line,
@@ -350,14 +368,16 @@ impl Watcher {
                 "reset" => {
                     assert!(!self.is_of_lines());
                     self.resets += 1;
-                    in_picture = true;
+                    picture = Some(Instances::new());
                 }
                 "synced" => {
-                    in_picture = false;
-                    self.begins_anew(told["index"].as_u64().expect("an index"));
+                    let index = told["index"].as_u64().expect("an index");
+                    self.begins_anew(index, Some(picture.take().unwrap_or_default()));
                 }
                 // Things of a picture have nobody who made them.
-                _ if in_picture || told["by"].is_null() => in_picture = true,
+                _ if picture.is_some() || told["by"].is_null() => {
+                    note(picture.get_or_insert_default(), &told);
+                }
                 _ => {
                     self.takes(told);
                     if let Some(left) = &mut lazy_after {
@@ -378,6 +398,18 @@ impl Watcher {
                 Some(last) => last["index"].as_u64().expect("an index"),
                 None => run.after,
             };
+            if let Some(picture) = &run.picture {
+                let mut wanted = Instances::new();
+                let before = log.range(..=run.after).map(|(_, change)| change);
+                before
+                    .filter(|change| self.wants(change))
+                    .for_each(|change| note(&mut wanted, change));
+                assert_eq!(
+                    *picture, wanted,
+                    "watcher {}: shown otherwise than it was at {}",
+                    self.number, run.after
+                );
+            }
             let committed: Vec<_> = log
                 .range(run.after + 1..=until)
                 .map(|(_, change)| change)
@@ -402,6 +434,39 @@ impl Watcher {
             }
         }
     }
+}
+
+#[test]
+fn a_gap_a_repeat_and_what_was_told_otherwise_are_found() {
+    let change = |index: u64, weight: u64| json!({"index": index, "kind": "register", "service": "w0", "instance": "a", "by": "x", "after": {"weight": weight}});
+    let log: BTreeMap<_, _> = (1..=9).map(|index| (index, change(index, index))).collect();
+    let is_found = |after: u64, picture: Option<u64>, told: &[(u64, u64)]| {
+        let picture = picture.map(|weight| {
+            let key = ("w0".to_owned(), "a".to_owned());
+            Instances::from([(key, json!({"weight": weight}))])
+        });
+        let told = told
+            .iter()
+            .map(|(index, weight)| change(*index, *weight))
+            .collect();
+        let watcher = Watcher {
+            number: 0,
+            runs: vec![Run { after, picture, told }],
+            seen: Arc::default(),
+            resets: 0,
+            reconnects: 0,
+        };
+        std::panic::catch_unwind(|| watcher.judge(&log)).is_err()
+    };
+    assert!(!is_found(3, None, &[(4, 4), (5, 5)]));
+    assert!(!is_found(3, Some(3), &[(4, 4)]));
+    assert!(is_found(3, None, &[(5, 5)]), "a gap at the beginning");
+    assert!(is_found(3, None, &[(4, 4), (6, 6)]), "a gap");
+    assert!(is_found(3, None, &[(4, 4), (4, 4), (5, 5)]), "a repeat");
+    assert!(is_found(3, None, &[(3, 3), (4, 4)]), "a repeat at the beginning");
+    assert!(is_found(3, None, &[(5, 5), (4, 4)]), "another order");
+    assert!(is_found(3, None, &[(4, 4), (5, 6)]), "another text");
+    assert!(is_found(3, Some(2), &[(4, 4)]), "an old picture");
 }
 
 #[test]
@@ -441,14 +506,14 @@ fn every_watcher_is_told_the_committed_log_through_restarts_or_that_it_cannot_be
             })
             .collect();
         for restart in 0..restarts {
-            std::thread::sleep(RUN);
+            until_written(stage);
             program = match restart % 2 {
                 0 => program.kill_and_restart(),
                 _ => program.terminate(Duration::from_secs(6)).start(),
             };
             *stage.http.lock().unwrap() = program.http;
         }
-        std::thread::sleep(RUN);
+        until_written(stage);
         stage.writing.store(false, Ordering::Relaxed);
         let acknowledged: usize = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
         all_have_seen_all(&program, stage, &seen);
@@ -476,7 +541,7 @@ fn every_watcher_is_told_the_committed_log_through_restarts_or_that_it_cannot_be
         log.len()
     );
     assert!(
-        acknowledged > 20 * restarts,
+        acknowledged > 50 * restarts,
         "the test did not test much: {acknowledged} writes"
     );
     assert!(reconnects >= WATCHERS * restarts, "only {reconnects} connections");
@@ -486,6 +551,19 @@ fn every_watcher_is_told_the_committed_log_through_restarts_or_that_it_cannot_be
         "only {told} times for {} changes",
         log.len()
     );
+}
+
+/// Waits until enough more was written.
+fn until_written(stage: &Stage) {
+    let (began, enough) = (Instant::now(), stage.recorded() + RUN.0);
+    while stage.recorded() < enough {
+        assert!(
+            began.elapsed() < RUN.1,
+            "only {} of {enough} changes",
+            stage.recorded()
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Waits until every watcher has what it wants of the log as it is now, which nobody adds to.

@@ -152,6 +152,36 @@ async fn a_watcher_that_does_not_read_is_cut_off_and_counted_while_others_go_on(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn after_the_head_of_a_watch_the_connection_serves_on() {
+    let (_api, handle) = listening(Limits::default()).await;
+    let stream = TcpStream::connect(handle.address()).await.expect("it listens");
+    let mut reader = BufReader::new(stream);
+    let head = "HEAD /v1/watch HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let get = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    reader
+        .get_mut()
+        .write_all(head.as_bytes())
+        .await
+        .expect("it can be sent");
+    let mut fields = Vec::new();
+    while fields.last().is_none_or(|last| last != "\r\n") {
+        fields.push(line(&mut reader).await.to_ascii_lowercase());
+    }
+    assert!(fields[0].starts_with("http/1.1 200"), "{fields:?}");
+    assert!(
+        !fields.iter().any(|field| field.starts_with("content-length")),
+        "{fields:?}"
+    );
+    reader
+        .get_mut()
+        .write_all(get.as_bytes())
+        .await
+        .expect("it can be sent");
+    assert!(line(&mut reader).await.starts_with("HTTP/1.1 200"));
+    handle.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn past_their_bound_followers_are_refused_and_connections_are_for_others() {
     let limits = Limits {
         followers_max: 3,

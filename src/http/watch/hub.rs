@@ -20,6 +20,12 @@ pub(super) const RING_CHANGES_MAX: usize = 16_384;
 /// Octets of the ring: of the text of its changes, and of what they hold on to.
 pub(super) const RING_OCTETS_MAX: usize = 16 << 20;
 
+/// Followers that are woken in one go. A runtime that was given all of ten thousand at once would come to nobody else
+/// until it is through with them: a write would wait for its acknowledgement as long as the last watcher for the change.
+const WOKEN_AT_ONCE: usize = 64;
+/// What a change costs for each topic that has it.
+const TOPIC_OCTETS: usize = 2 * size_of::<usize>();
+
 /// The broadcast.
 #[derive(Debug)]
 pub(in crate::http) struct Hub {
@@ -44,6 +50,8 @@ struct State {
     /// Oldest first.
     ring: VecDeque<Held>,
     octets: usize,
+    /// Everybody must look: something was missing.
+    is_torn: bool,
 }
 
 /// A topic with how many follow it.
@@ -66,8 +74,8 @@ struct Held {
 /// The changes of one key.
 #[derive(Debug)]
 struct Topic {
-    /// The index of the latest change of it.
-    bell: watch::Sender<u64>,
+    /// Each for at most [`WOKEN_AT_ONCE`] of those who follow.
+    bells: Mutex<Vec<watch::Sender<()>>>,
     kept: Mutex<Kept>,
 }
 
@@ -80,6 +88,23 @@ struct Kept {
 }
 
 impl Topic {
+    /// What wakes one more who follows.
+    fn bell(&self) -> watch::Receiver<()> {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bell) = bells.iter().find(|bell| bell.receiver_count() < WOKEN_AT_ONCE) {
+            return bell.subscribe();
+        }
+        let (bell, receiver) = watch::channel(());
+        bells.push(bell);
+        receiver
+    }
+
+    /// Rings the bell of that number; whether there is one. Who comes later has seen what this one is rung for.
+    fn ring(&self, number: usize) -> bool {
+        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.get(number).map(|bell| bell.send_replace(())).is_some()
+    }
+
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,7 +142,7 @@ impl Hub {
             };
             Listed {
                 topic: Arc::new(Topic {
-                    bell: watch::Sender::new(from),
+                    bells: Mutex::default(),
                     kept: Mutex::new(kept),
                 }),
                 followers: 0,
@@ -127,7 +152,7 @@ impl Hub {
         listed.followers += 1;
         listed.readers += usize::from(reads_text);
         let topic = listed.topic.clone();
-        let bell = topic.bell.subscribe();
+        let bell = topic.bell();
         drop(state);
         Follower {
             hub: self.clone(),
@@ -160,12 +185,20 @@ impl Hub {
     pub(in crate::http) async fn broadcast(&self) {
         loop {
             let taken = self.feed.next().await;
-            self.tell(taken);
+            for topic in self.tell(taken) {
+                let mut number = 0;
+                while topic.ring(number) {
+                    number += 1;
+                    // Whoever has something else to do comes in between.
+                    tokio::task::yield_now().await;
+                }
+            }
         }
     }
 
-    fn tell(&self, taken: Taken) {
-        let mut rung: HashMap<*const Topic, (Arc<Topic>, u64)> = HashMap::new();
+    /// Takes in what is committed; gives the topics that have something new, to be rung.
+    fn tell(&self, taken: Taken) -> Vec<Arc<Topic>> {
+        let mut new: HashMap<*const Topic, Arc<Topic>> = HashMap::new();
         for change in taken.changes {
             // The lock is let go between two changes: to turn a large one into text takes a while.
             let mut state = self.state();
@@ -178,25 +211,28 @@ impl Hub {
                 state.tear(index - 1);
             }
             for topic in state.take(Told::of(change), self.bounds) {
-                rung.insert(Arc::as_ptr(&topic), (topic, index));
+                new.insert(Arc::as_ptr(&topic), topic);
             }
         }
-        if taken.is_torn {
-            let mut state = self.state();
-            if taken.index > state.index {
-                state.tear(taken.index);
-            }
+        let mut state = self.state();
+        if taken.is_torn && taken.index > state.index {
+            state.tear(taken.index);
         }
-        for (topic, index) in rung.into_values() {
-            topic.bell.send_replace(index);
+        if std::mem::take(&mut state.is_torn) {
+            let all = state.topics.values().map(|listed| &listed.topic);
+            new.extend(all.map(|topic| (Arc::as_ptr(topic), topic.clone())));
         }
+        drop(state);
+        new.into_values().collect()
     }
 
     /// Ends everybody's following.
     pub(in crate::http) fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
         for listed in self.state().topics.values() {
-            listed.topic.bell.send_modify(|_| {});
+            (0..)
+                .take_while(|number| listed.topic.ring(*number))
+                .for_each(drop);
         }
     }
 
@@ -231,7 +267,8 @@ impl State {
         if topics.is_empty() {
             return topics;
         }
-        let mut octets = feed::octets(record);
+        // With its place in each topic, and each topic's place beside it: a zone that goes may have thousands.
+        let mut octets = feed::octets(record) + topics.len() * TOPIC_OCTETS;
         if is_read {
             octets += told.line().octets();
         }
@@ -267,9 +304,8 @@ impl State {
             let mut kept = listed.topic.kept();
             kept.changes.clear();
             kept.dropped = index;
-            drop(kept);
-            listed.topic.bell.send_replace(index);
         }
+        self.is_torn = true;
     }
 }
 
@@ -280,7 +316,7 @@ pub(in crate::http) struct Follower {
     interest: Interest,
     reads_text: bool,
     topic: Arc<Topic>,
-    bell: watch::Receiver<u64>,
+    bell: watch::Receiver<()>,
     /// Changes up to this index are of no interest any more.
     seen: u64,
 }
@@ -336,3 +372,6 @@ impl Drop for Follower {
         self.hub.unfollow(&self.interest, self.reads_text);
     }
 }
+
+#[cfg(test)]
+mod tests;

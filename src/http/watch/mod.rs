@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::Response;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::Semaphore;
 
 use crate::catalog::{ServiceName, ZoneName};
 use crate::clock::Timestamp;
@@ -33,8 +34,11 @@ pub(super) use hub::Hub;
 use line::Form;
 use stream::{Flow, Phase, Stream};
 
-/// Watchers to whom a piece of their own is on its way, a part of the picture or of the log; others wait.
-pub(super) const PIECES_MAX: usize = 32;
+/// Watchers that are being shown a picture; others wait. Each holds on to the catalog as it was, and to 64 KiB of text and
+/// one line.
+const PICTURES_MAX: usize = 64;
+/// Watchers to whom a part of the log is on its way; others wait. Each has 64 KiB of text and one line.
+const PARTS_MAX: usize = 128;
 
 static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -55,6 +59,30 @@ impl Shape for Mark {
                 json.name(name).null();
             }
         });
+    }
+}
+
+/// Turns of those to whom is told what they share with nobody. Who looks at a picture may take minutes for it, so those
+/// who need the log, which forgets, have turns of their own.
+#[derive(Debug)]
+pub(super) struct Turns {
+    pictures: Arc<Semaphore>,
+    parts: Arc<Semaphore>,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        let of = |turns| Arc::new(Semaphore::new(turns));
+        Self {
+            pictures: of(PICTURES_MAX),
+            parts: of(PARTS_MAX),
+        }
+    }
+
+    /// Who waits for its turn waits no more.
+    pub(super) fn close(&self) {
+        self.pictures.close();
+        self.parts.close();
     }
 }
 
@@ -146,7 +174,11 @@ pub(super) async fn watch(State(api): State<Arc<Api>>, mut call: Call) -> Result
     let mut follower = api.hub.follow(Interest::of(zone, service), true);
     let index = api.index();
     let phase = match begin {
-        Begin::Now => Phase::Changes,
+        Begin::Now => {
+            // What is published and not told on yet came before.
+            follower.go_on_from(index);
+            Phase::Changes
+        }
         Begin::Picture => Phase::Wanted { instead: false },
         Begin::After(after) => match missed(&api, after, index).await? {
             None => {

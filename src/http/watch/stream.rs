@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use hyper::body::{Body, Frame};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Running;
 use crate::store::HistoryError;
@@ -26,10 +26,11 @@ use super::hub::{Behind, Follower};
 use super::line::{Form, Line, mark};
 use super::picture::Picture;
 
-/// Changes that are taken from the broadcast in one go.
-const TAKEN_MAX: usize = 64;
+/// Changes that are taken from the broadcast in one go, and octets of their text after which it is enough: what a slow
+/// client has not taken yet may have left the ring, and is then held for it alone.
+const TAKEN_MAX: (usize, usize) = (64, 16 << 10);
 /// Changes that are read from the log in one go, and octets of their text after which it is enough.
-const READ_MAX: (u64, usize) = (512, 128 << 10);
+const READ_MAX: (u64, usize) = (512, 64 << 10);
 
 /// How long a picture may take to be read: it holds on to a catalog that is old by then.
 const PICTURE_TIME_MAX: Duration = Duration::from_secs(300);
@@ -96,7 +97,7 @@ impl Stream {
             match &mut self.phase {
                 Phase::Wanted { instead } => {
                     let instead = *instead;
-                    self.own().await?;
+                    self.own = Some(turn(&self.api.turns.pictures).await?);
                     let picture = Picture::of(
                         self.api.current.snapshot(),
                         self.follower.interest().clone(),
@@ -128,7 +129,7 @@ impl Stream {
                 },
                 Phase::Changes => {
                     self.own = None;
-                    match self.follower.take(TAKEN_MAX) {
+                    match self.follower.take(TAKEN_MAX.0) {
                         Ok(new) if new.is_empty() => {
                             // Room that a burst took.
                             self.ready = VecDeque::new();
@@ -136,10 +137,7 @@ impl Stream {
                                 return Ok(comment);
                             }
                         }
-                        Ok(new) => {
-                            let text = |told: &Arc<Told>| told.line().text(self.form).clone();
-                            self.ready.extend(new.iter().map(text));
-                        }
+                        Ok(new) => self.take_up(&new),
                         Err(Behind(until)) => self.catch_up(until).await?,
                     }
                 }
@@ -165,16 +163,23 @@ impl Stream {
         }
     }
 
-    async fn own(&mut self) -> Result<(), End> {
-        let pieces = self.api.pieces.clone();
-        let own = pieces.acquire_owned().await.map_err(|_| End::Over)?;
-        self.own = Some(own);
-        Ok(())
+    /// Makes changes of the broadcast ready, as many as are enough for now.
+    fn take_up(&mut self, new: &[Arc<Told>]) {
+        let mut octets = 0;
+        for told in new {
+            let text = told.line().text(self.form);
+            octets += text.len();
+            self.ready.push_back(text.clone());
+            self.follower.go_on_from(told.index());
+            if octets >= TAKEN_MAX.1 {
+                break;
+            }
+        }
     }
 
     /// Reads the next part of the log; `until` is the last change that is there alone.
     async fn catch_up(&mut self, until: u64) -> Result<(), End> {
-        self.own().await?;
+        self.own = Some(turn(&self.api.turns.parts).await?);
         let (after, form) = (self.follower.seen(), self.form);
         let interest = self.follower.interest().clone();
         let read = self.api.past.read(move |history| {
@@ -202,6 +207,10 @@ impl Stream {
             Err(HistoryError::Failed(error)) => Err(End::Failed(error)),
         }
     }
+}
+
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, End> {
+    turns.clone().acquire_owned().await.map_err(|_| End::Over)
 }
 
 /// A piece under way, and the stream when it is there.
