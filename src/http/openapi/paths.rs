@@ -69,7 +69,7 @@ pub(super) fn paths(asks_for_tokens: bool) -> Paths {
 }
 
 fn beside_the_api() -> Vec<(String, &'static str, Vec<Op>)> {
-    let metrics = [("application/openmetrics-text", text())];
+    let metrics = [("application/openmetrics-text", text()), ("text/plain", text())];
     let itself = [("application/json", super::schema::having([]))];
     [
         (
@@ -87,7 +87,11 @@ fn beside_the_api() -> Vec<(String, &'static str, Vec<Op>)> {
         (
             "/metrics",
             Op::beside("metrics", "What is counted, for Prometheus")
-                .content(200, metrics, "OpenMetrics 1.0.")
+                .content(
+                    200,
+                    metrics,
+                    "OpenMetrics 1.0; with `Accept: text/plain` alone, the older form 0.0.4.",
+                )
                 .problems([422]),
         ),
         (
