@@ -105,6 +105,8 @@ mod time_trouble;
 mod trouble;
 #[path = "it/udp_pressure.rs"]
 mod udp_pressure;
+#[path = "it/watch_load.rs"]
+mod watch_load;
 #[path = "it/watch_truth.rs"]
 mod watch_truth;
 #[path = "it/wire.rs"]

@@ -10,9 +10,11 @@ use super::call::Call;
 use super::connection::{Answering, Following};
 use super::problem::Problem;
 
-/// Watches and reads that wait for a change, at once; past it 503. Each has a connection of its own in HTTP/1.1, about
-/// 25 KiB of memory with it (`docs/design/watch.md`): 300 MiB in all.
+/// Watches and reads that wait for a change, at once; past it 503.
 pub const FOLLOWERS_MAX: usize = 12_288;
+/// Octets that one of them costs the process while nothing happens, its connection of HTTP/1.1 with it: at most 288 MiB for
+/// all. What is told to them is shared, or has bounds of its own (`docs/design/watch.md`).
+pub const FOLLOWER_OCTETS_MAX: usize = 24 << 10;
 
 /// How one follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,7 +60,7 @@ use crate::view::Current;
 use crate::writer::Writer;
 
 pub use batch::OPERATIONS_MAX;
-pub use follow::FOLLOWERS_MAX;
+pub use follow::{FOLLOWER_OCTETS_MAX, FOLLOWERS_MAX};
 pub use heartbeats::HEARTBEATS_MAX;
 pub use ready::Readiness;
 pub use sending::REPLIES_OCTETS_MAX;

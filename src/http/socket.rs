@@ -14,6 +14,11 @@ const ALIVE_EVERY: (Duration, Duration) = (Duration::from_secs(60), Duration::fr
 /// Questions without an answer after which a connection is broken.
 const ALIVE_RETRIES: u32 = 4;
 
+/// Octets of replies that the kernel takes and has not sent yet, for a connection. Without it a client that does not read is
+/// noticed only when some megabytes lie there, and ten thousand of them hold all the memory that the kernel has for TCP.
+#[cfg(target_os = "linux")]
+const UNSENT_OCTETS_MAX: u32 = 128 << 10;
+
 /// Listens at `address`.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -27,6 +32,8 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .with_interval(ALIVE_EVERY.1)
         .with_retries(ALIVE_RETRIES);
     socket.set_tcp_keepalive(&alive)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(UNSENT_OCTETS_MAX)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -75,6 +82,14 @@ mod tests {
             + socket.tcp_keepalive_interval().expect("an option")
                 * socket.tcp_keepalive_retries().expect("an option");
         assert_eq!(all, Duration::from_secs(120));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn the_kernel_takes_little_for_a_client_that_does_not_read() {
+        let (_client, accepted) = connected().await;
+        let bound = SockRef::from(&accepted).tcp_notsent_lowat().expect("an option");
+        assert_eq!(bound, UNSENT_OCTETS_MAX);
     }
 
     #[tokio::test]

@@ -52,6 +52,16 @@ impl Stage {
     }
 }
 
+/// Ends what the threads do, however the test ends.
+struct Ends<'a>(&'a Stage);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.writing.store(false, Ordering::Relaxed);
+        self.0.watching.store(false, Ordering::Relaxed);
+    }
+}
+
 /// One request over a connection of its own; its reply as far as there was one.
 fn ask(http: SocketAddr, method: &str, path: &str, body: &str) -> Option<(u16, u64, Value)> {
     let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(2)).ok()?;
@@ -381,7 +391,7 @@ impl Watcher {
                 _ => {
                     self.takes(told);
                     if let Some(left) = &mut lazy_after {
-                        *left -= 1;
+                        *left = left.saturating_sub(1);
                         if *left == 0 && stage.writing.load(Ordering::Relaxed) {
                             return;
                         }
@@ -486,6 +496,7 @@ fn every_watcher_is_told_the_committed_log_through_restarts_or_that_it_cannot_be
     let seen: Vec<_> = (0..WATCHERS).map(|_| Arc::new(AtomicU64::new(0))).collect();
     let (acknowledged, watchers) = std::thread::scope(|scope| {
         let stage = &stage;
+        let _ends = Ends(stage);
         let writers: Vec<_> = (0..WRITERS)
             .map(|n| scope.spawn(move || write(stage, n)))
             .collect();
