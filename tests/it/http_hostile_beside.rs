@@ -89,12 +89,15 @@ fn good_client(program: &Program) -> Seen {
 /// Replies that the attacks got, by status; 0 is a connection that was closed without one.
 type Replies = Mutex<BTreeMap<u16, u64>>;
 
-/// What is repeated, by one thread each, until the good client has seen enough.
+/// One go of an attack: the status of its reply, if there was one.
+type Once = dyn Fn(&Program) -> Option<u16> + Sync;
+
+/// What is repeated, by two threads, until the good client has seen enough.
 struct Attack {
     what: &'static str,
     /// Which replies there may be. A connection that is closed is always right.
     allowed: &'static [u16],
-    once: Box<dyn Fn(&Program) -> Option<u16> + Sync>,
+    once: Box<Once>,
 }
 
 fn sending(what: &'static str, octets: Vec<u8>, allowed: &'static [u16]) -> Attack {

@@ -59,7 +59,7 @@ const PROBLEMS: [(u16, &str); 14] = [
     (500, "A bug of the server, which goes on."),
     (
         503,
-        "Busy, or read-only until a restart: nothing is lost by trying again.",
+        "Busy, read-only until a restart, or a catalog that is not shown: nothing is lost by trying again.",
     ),
     (507, "The disk is full; deregistration and heartbeats still work."),
 ];

@@ -18,12 +18,12 @@ use super::schema::{Shape, any_of, matching, named, text, whole, word};
 pub(super) const TOKEN: &str = "token";
 
 /// Problems of any request of the API: a broken one, a foreign `Host` or `Origin`, a parameter that is wrong or unknown,
-/// too large a head, a bug of ours.
-const ANY: [u16; 5] = [400, 403, 422, 431, 500];
-/// Problems of a body: too slow, too large, too many under way.
-const BODY: [u16; 3] = [408, 413, 503];
-/// Problems of a write: a precondition, a busy or broken store, a full disk.
-const WRITE: [u16; 3] = [412, 503, 507];
+/// too large a head, a bug of ours, too many large replies under way or a catalog that is not shown.
+const ANY: [u16; 6] = [400, 403, 422, 431, 500, 503];
+/// Problems of a body: too slow, too large. (Too many under way is 503.)
+const BODY: [u16; 2] = [408, 413];
+/// Problems of a write: a precondition, a full disk. (A busy or broken store is 503.)
+const WRITE: [u16; 2] = [412, 507];
 
 /// One operation.
 pub(super) struct Op {

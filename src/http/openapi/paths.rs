@@ -247,7 +247,7 @@ fn of_guard() -> Vec<Op> {
                 "releaseGuard",
                 "Let go of what the guard holds",
             )
-            .problems([503, 507]),
+            .problems([507]),
         )
         .bare(204, "What was held has lapsed."),
     ]
@@ -266,7 +266,7 @@ fn changes() -> Op {
     .limit()
     .of_epoch()
     .reply(200, "Changes", "A page of them.")
-    .problems([410, 503])
+    .problems([410])
 }
 
 fn watch() -> Op {
@@ -289,5 +289,5 @@ fn watch() -> Op {
             ],
             "Server-sent events, or with `Accept: application/x-ndjson` lines; the shapes are those of one event and of one line.",
         )
-        .problems([404, 410, 503])
+        .problems([404, 410])
 }
