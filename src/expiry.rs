@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::catalog::Change;
 use crate::clock::{Alarm, Clock, TICK};
 use crate::lease::Deadlines;
 use crate::view::Current;
@@ -112,6 +113,14 @@ impl Drop for Handle {
     }
 }
 
+/// Looks once: the guard lets go of what it may, and what is due is taken, to be made or given back.
+pub(crate) fn look(deadlines: &Deadlines, current: &Current) -> Vec<Change> {
+    if deadlines.is_guarded() {
+        deadlines.tend_guard(&current.load().state);
+    }
+    deadlines.take_due(CHANGES_MAX)
+}
+
 struct Expiry {
     deadlines: Arc<Deadlines>,
     current: Arc<Current>,
@@ -133,10 +142,7 @@ impl Expiry {
                 );
             }
             self.looks.begin();
-            if self.deadlines.is_guarded() {
-                self.deadlines.tend_guard(&self.current.load().state);
-            }
-            let due = self.deadlines.take_due(CHANGES_MAX);
+            let due = look(&self.deadlines, &self.current);
             if due.is_empty() {
                 self.looks.end_with_nothing();
                 self.sleep();

@@ -181,6 +181,7 @@ impl Deadlines {
         let Some(entry) = shard.entries.get_mut(key) else {
             return Renewal::None;
         };
+        let mut was_held = false;
         match entry.lease.as_mut() {
             None => return Renewal::None,
             Some(lease) if lease.has_lapsed() => return Renewal::Lapsed,
@@ -189,12 +190,14 @@ impl Deadlines {
                 lease.until = lease.until.max(now + lease.length);
                 if lease.standing != Standing::Runs {
                     lease.standing = Standing::Runs;
+                    was_held = true;
                     locked(&self.guard).unhold(key, true);
                 }
             }
         }
-        // It had asked already, and the writer may pass over what it asked for: it must ask again.
-        if entry.queued.is_none() {
+        // It had asked already, and the writer may pass over what it asked for: it must ask again. One that was held is
+        // queued for a removal at most.
+        if was_held || entry.queued.is_none() {
             let key = shard.entries.get_key_value(key).map(|(key, _)| key.clone());
             if let Some(key) = key {
                 shard.enqueue(&key, Running::START);

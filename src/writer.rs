@@ -9,6 +9,9 @@
 //! neighbour did: that neighbour did nothing in the end.
 
 mod counting;
+#[cfg(test)]
+pub(crate) mod stepped;
+pub(crate) mod steps;
 mod thread;
 mod waiting;
 
@@ -31,8 +34,9 @@ use thread::Thread;
 
 /// Requests that wait for the writer; past it they are refused as busy.
 pub const QUEUED_REQUESTS_MAX: usize = 4096;
-/// Operations of all requests that wait; past it requests are refused as busy. It bounds memory: a batch has 1,000.
-pub const QUEUED_OPERATIONS_MAX: usize = 16_384;
+/// Operations of all requests that wait; past it requests are refused as busy. It bounds memory, for a batch has up to
+/// 1,000, and leaves 256 clients with batches of 100 alone.
+pub const QUEUED_OPERATIONS_MAX: usize = 32_768;
 /// How often the writer looks, while the disk is full or another process holds a lock, whether it can go on.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Operations in one transaction; the request that passes it is the last.
@@ -140,6 +144,7 @@ pub fn start(
     counting::count_start(current.snapshot(), &metrics);
     let (queue, jobs) = mpsc::channel(QUEUED_REQUESTS_MAX);
     let shared = Arc::new(Shared::default());
+    *shared.trouble() = store.failure().map(thread::refusal);
     let thread = Thread {
         store,
         current,
@@ -148,6 +153,7 @@ pub fn start(
         clock,
         shared: shared.clone(),
         metrics: metrics.clone(),
+        steps: steps::Steps::default(),
     };
     let running = std::thread::Builder::new()
         .name("writer".into())

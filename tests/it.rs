@@ -65,6 +65,8 @@ mod http_conditional;
 mod http_errors;
 #[path = "it/http_hostile.rs"]
 mod http_hostile;
+#[path = "it/http_hostile_beside.rs"]
+mod http_hostile_beside;
 #[path = "it/http_instances.rs"]
 mod http_instances;
 #[path = "it/http_limits.rs"]

@@ -1,4 +1,5 @@
 """What the parts share: the plan, a flood, starting contestants, and what /proc says of a process."""
+import contextlib
 import pathlib
 import time
 
@@ -15,9 +16,19 @@ class Plan:
     def __init__(self, builds, rounds, seconds, starts, say, raw):
         self.builds, self.rounds, self.seconds, self.starts = builds, rounds, seconds, starts
         self.say, self.raw = say, raw
+        self.failures = []
 
     def callsigns(self, stage, services):
         return [Callsign(stage, services, path, name) for name, path in self.builds]
+
+    @contextlib.contextmanager
+    def forgiving(self, what):
+        """One measurement that may fail: it is said, and the others go on."""
+        try:
+            yield
+        except (Failure, OSError) as failure:
+            self.failures.append(f"{what}: {failure}")
+            self.say(f"FAILED: {self.failures[-1]}")
 
     def keep(self, part, who, what, found):
         self.raw(dict(found, part=part, label=who, measured=what))

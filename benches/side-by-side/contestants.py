@@ -1,5 +1,6 @@
 """The servers: how each is configured, filled, started on loopback ports, and ended by its id."""
 import ctypes
+import http.client
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 ZONE = "svc.internal"
 SERVER_CORE, GENERATOR_CORE = 0, 1
@@ -24,6 +26,16 @@ class Failure(Exception):
 def program(name):
     """The path of a program, None where it is not installed."""
     return shutil.which(name, path=PATH)
+
+
+# Whatever proxy this machine has, what is asked is here.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def page(url):
+    """The octets at a URL."""
+    with _opener.open(url, timeout=5) as reply:
+        return reply.read()
 
 
 def _child_of_core(core):
@@ -72,12 +84,15 @@ class Stage:
             try:
                 process.wait(within_s)
             except subprocess.TimeoutExpired:
-                pass
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+                process.kill()
         process.wait()
+        # What it started may outlive it by a moment, and holds its ports until then.
+        for _ in range(100):
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                break
+            time.sleep(0.03)
 
     def end_all(self):
         for process in list(self.started):
@@ -255,9 +270,9 @@ class Callsign(Contestant):
         return [self.binary, "serve", "--data-dir", str(self.folder / "data"), "--dns", self.dns,
                 "--http", self.http, "--zone", ZONE, "--ttl", "5s", "--udp-workers", "1"]
 
-    def start_empty(self, within_s=30):
-        """Starts it on an empty folder, and waits until it is ready."""
-        self.process = self.stage.spawn(self.command(), self.folder / "log")
+    def start_empty(self, within_s=30, under=()):
+        """Starts it on an empty folder, perhaps under another program, and waits until it is ready."""
+        self.process = self.stage.spawn([*under, *self.command()], self.folder / "log")
         ip, port = self.http.split(":")
         for _ in range(within_s * 100):
             with socket.socket() as tcp:
@@ -267,6 +282,12 @@ class Callsign(Contestant):
                 break
             time.sleep(0.01)
         raise Failure(f"{self.name} does not start: {(self.folder / 'log').read_text(errors='replace')[-600:]}")
+
+    def commits(self):
+        """How many transactions it has committed."""
+        lines = page(f"http://{self.http}/metrics").decode().splitlines()
+        name = "callsign_commit_seconds_count "
+        return int(next(line.removeprefix(name) for line in lines if line.startswith(name)))
 
     def fill(self):
         """Puts the workload in over HTTP and stops it: from then on it starts from its data base."""
@@ -287,20 +308,23 @@ class Etcd:
         self.client, self.peer = f"127.0.0.1:{stage.port()}", f"127.0.0.1:{stage.port()}"
         self.process = None
 
-    def start(self, within_s=30):
+    def start_empty(self, within_s=30, under=()):
         client, peer = f"http://{self.client}", f"http://{self.peer}"
         self.process = self.stage.spawn(
-            [program("etcd"), "--data-dir", str(self.folder / "data"), "--log-level", "error",
+            [*under, program("etcd"), "--data-dir", str(self.folder / "data"), "--log-level", "error",
              "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
              "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"], self.folder / "log")
-        ip, port = self.client.split(":")
-        for _ in range(within_s * 10):
-            with socket.socket() as tcp:
-                if tcp.connect_ex((ip, int(port))) == 0:
-                    time.sleep(2)  # It is its own leader by then.
+        for _ in range(within_s * 20):
+            if self.process.poll() is not None:
+                break
+            try:
+                # It is once it is its own leader.
+                if b'"true"' in page(client + "/health"):
                     return
-            time.sleep(0.1)
-        raise Failure("etcd does not start")
+            except (OSError, http.client.HTTPException):
+                pass
+            time.sleep(0.05)
+        raise Failure(f"etcd does not start: {(self.folder / 'log').read_text(errors='replace')[-600:]}")
 
     stop = Contestant.stop
     pid = Contestant.pid

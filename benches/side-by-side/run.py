@@ -17,6 +17,7 @@ import tempfile
 import time
 
 import reads
+import registry
 import writes
 from common import Plan
 from contestants import Failure, Knot, Nsd, Stage, program
@@ -25,7 +26,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 # Where cargo puts what it builds; its own variable, which counts from where the clone is.
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
-PARTS = ("reads", "start", "writes", "pressure", "idle")
+PARTS = ("reads", "start", "writes", "heartbeats", "pressure", "idle")
+# What has a table of its own when nothing else is measured.
+REGISTRY = {"writes", "heartbeats"}
 
 
 def arguments():
@@ -35,16 +38,18 @@ def arguments():
     p.add_argument("--services", type=int, action="append", help="services of three instances (10000 and 100000)")
     p.add_argument("--large", type=int, help="services of the comparison by size (1000000; 0 for none)")
     p.add_argument("--rounds", type=int, help="rounds (5)")
-    p.add_argument("--seconds", type=float, help="seconds of each measurement (3)")
+    p.add_argument("--seconds", type=float, help="seconds of each measurement (3; 2 of the registry alone)")
     p.add_argument("--ports", type=int, default=0, help="take ports from this one on (any that are free)")
-    p.add_argument("--out", type=pathlib.Path, help="the table's file (benches/runs/DATE-side-by-side.md)")
+    p.add_argument("--out", type=pathlib.Path, help="the table's file (benches/runs/DATE-side-by-side.md, or DATE-registry.md of "
+                   "writes and heartbeats)")
     p.add_argument("--raw", type=pathlib.Path, help="each measurement as a line of JSON (target/side-by-side/DATE.jsonl)")
     a = p.parse_args()
     a.only = a.only or list(PARTS)
     a.services = a.services or ([10_000] if a.quick else [10_000, 100_000])
     a.large = a.large if a.large is not None else 0 if a.quick else 1_000_000
     a.rounds = a.rounds or (1 if a.quick else 5)
-    a.seconds = a.seconds or (1.0 if a.quick else 3.0)
+    # Those of the registry have a server of its own each.
+    a.seconds = a.seconds or (1.0 if a.quick else 2.0 if set(a.only) <= REGISTRY else 3.0)
     if min([a.rounds, a.seconds, *a.services]) <= 0 or a.large < 0 or max([a.large, *a.services]) > 5_000_000:
         p.error("services are 1 to 5,000,000; rounds and seconds more than 0")
     return a
@@ -137,7 +142,9 @@ def measure(a, stage, plan):
         todo.append(("pressure", lambda: writes.pressure(stage, plan, a.services[0])))
         todo.append(("a large service", lambda: writes.large_service(stage, plan, a.services[0])))
     if "writes" in a.only:
-        todo.append(("writes", lambda: writes.writes(stage, plan)))
+        todo.append(("writes", lambda: registry.writes(stage, plan)))
+    if "heartbeats" in a.only:
+        todo.append(("heartbeats", lambda: registry.heartbeats(stage, plan)))
     if "idle" in a.only:
         todo.append(("idle", lambda: writes.idle(stage, plan, a.services[0], 2 if a.quick else 10)))
     tables, failures = [], []
@@ -157,7 +164,7 @@ def measure(a, stage, plan):
         for left in stage.folder.iterdir():
             if left.is_dir():
                 shutil.rmtree(left, ignore_errors=True)
-    return tables, failures
+    return tables, plan.failures + failures
 
 
 def main():
@@ -168,7 +175,8 @@ def main():
     target = TARGET / "side-by-side"
     cargo_build("the load generator", HERE / "loadgen/Cargo.toml", target)
     today = datetime.date.today().isoformat()
-    names = [f"{today}-side-by-side{number}.md" for number in ("", *(f"-{n}" for n in range(2, 100)))]
+    subject = "registry" if set(a.only) <= REGISTRY else "side-by-side"
+    names = [f"{today}-{subject}{number}.md" for number in ("", *(f"-{n}" for n in range(2, 100)))]
     unused = (ROOT / "benches/runs" / name for name in names)
     out = a.out or next(path for path in unused if not path.exists())
     raw_path = a.raw or target / f"{today}.jsonl"
@@ -199,7 +207,7 @@ def main():
     command = shlex.join(["benches/side-by-side/run.py", *sys.argv[1:]])
     # Where somebody's files lie says nothing.
     command = re.sub(r"(--(?:out|raw)[= ])\S+", r"\1FILE", command)
-    text = [f"# {today}: side by side", "", f"Machine: {line}.", "",
+    text = [f"# {today}: {subject.replace('-', ' ')}", "", f"Machine: {line}.", "",
             f"Others, before: {before}; after: {neighbours()}. Rounds: {a.rounds}, of {a.seconds:g} s; "
             f"{time.monotonic() - began:.0f} s in all.", "", *[f"- {version}" for version in versions(built)], "",
             f"Command: `{command}`. Method: `benches/side-by-side/README.md`. Medians over the rounds; compare within a "

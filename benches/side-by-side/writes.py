@@ -1,9 +1,9 @@
-"""Writes: what changes cost the answers, what an answer shows of them, how many become durable; and doing nothing."""
+"""Writes: what changes cost the answers, and what an answer shows of them; and doing nothing."""
 import time
 
 from common import (WINDOW, activity, flood, peers_installed, pss_kib, started, stop_all, wait_for_threads,
                     wait_until_quiet)
-from contestants import Callsign, Etcd, program
+from contestants import Callsign
 from tables import Table, middle, spread, times
 
 
@@ -78,42 +78,6 @@ def large_service(stage, plan, services, sizes=(3, 4096)):
         finally:
             of.stop()
     table.note("Both times begin with the request and contain the fsync; what a large service adds is the difference.")
-    return [table]
-
-
-def writes(stage, plan, clients=64):
-    """Durable registrations, and etcd's durable puts beside them: as many clients, the same disk, in turn."""
-    contestants = plan.callsigns(stage, 0)
-    etcd = Etcd(stage) if program("etcd") else None
-    if not etcd:
-        plan.say("SKIPPED: etcd, which is not installed")
-    runs = {}
-    try:
-        for of in contestants:
-            of.start_empty()
-        if etcd:
-            etcd.start()
-        for turn in range(plan.rounds):
-            for of in contestants:
-                found = stage.loadgen("register", http=of.http, clients=clients, seconds=plan.seconds, seed=turn + 1,
-                                      pid=of.pid)
-                runs.setdefault(of.name, []).append(plan.keep("writes", of.name, "register", found))
-                wait_until_quiet(of.pid)
-            if etcd:
-                found = stage.loadgen("etcd", server=etcd.client, clients=clients, seconds=plan.seconds, seed=turn + 1,
-                                      pid=etcd.pid)
-                runs.setdefault("etcd, puts over gRPC", []).append(plan.keep("writes", "etcd", "puts", found))
-            plan.say(f"round {turn + 1} of {plan.rounds}")
-    finally:
-        stop_all(contestants + ([etcd] if etcd else []))
-    table = Table(f"Durable writes, {clients} clients",
-                  ["server", "acknowledged/s (min–max)", "times etcd", "p50 / p99 ms", "CPU µs each", "server core",
-                   "generator core", "failed"])
-    puts = middle(runs["etcd, puts over gRPC"], "qps") if etcd else None
-    for name, found in runs.items():
-        table.row([name, spread(found, "qps", 0), f"{middle(found, 'qps') / puts:.2f}" if puts else "–",
-                   times(found, "reply"), f"{middle(found, 'cpu_us'):.1f}", f"{middle(found, 'server_cores'):.2f}",
-                   f"{middle(found, 'generator_cores'):.2f}", str(sum(run["wrong"] for run in found))])
     return [table]
 
 

@@ -137,4 +137,4 @@ fn size(question: &Question<'_>, asked: &Asked) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

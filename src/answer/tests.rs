@@ -1,7 +1,7 @@
 //! Questions on the wire, and what comes back: the contract's §2 as claims.
 #![allow(clippy::unwrap_used)]
 
-mod wire;
+pub(crate) mod wire;
 
 mod allocations;
 mod apex;

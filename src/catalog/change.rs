@@ -240,7 +240,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    /// Every kind.
+    pub const ALL: [Self; 10] = [
         Self::Register,
         Self::Deregister,
         Self::Health,

@@ -61,7 +61,7 @@ pub(super) async fn make(State(api): State<Arc<Api>>, mut call: Call) -> Result<
     Ok(Reply::ok(&shape).at_index(done.snapshot.state.index))
 }
 
-fn read(mut body: Fields, default_zone: &ZoneName) -> Result<Vec<Operation>, Problem> {
+fn read(mut body: Fields<'_>, default_zone: &ZoneName) -> Result<Vec<Operation>, Problem> {
     let field = body.need("operations")?;
     body.finish()?;
     if let Json::List(items) = &field.json
@@ -75,7 +75,7 @@ fn read(mut body: Fields, default_zone: &ZoneName) -> Result<Vec<Operation>, Pro
     field.list()?.map(|item| operation(item, default_zone)).collect()
 }
 
-fn operation(item: Field, default_zone: &ZoneName) -> Result<Operation, Problem> {
+fn operation(item: Field<'_>, default_zone: &ZoneName) -> Result<Operation, Problem> {
     let mut fields = item.object()?;
     let words = "\"register\", \"deregister\", \"health\", \"drain\" or \"heartbeat\"";
     let verb = fields.need("op")?.word(words, Verb::parse)?;

@@ -16,7 +16,7 @@ const DISCARDED_MAX: usize = 4 << 20;
 /// For how long.
 const DISCARDING_MAX: Duration = Duration::from_secs(2);
 
-/// Octets that bodies under way may still take, all of them together.
+/// Octets that bodies (or replies) under way may still take, all of them together.
 #[derive(Debug)]
 pub(super) struct Budget(AtomicUsize);
 
@@ -34,7 +34,16 @@ impl Budget {
 }
 
 impl Taken {
-    fn more(&mut self, octets: usize) -> Result<(), Problem> {
+    /// Nothing yet of `budget`.
+    pub(super) fn of(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: budget.clone(),
+            octets: 0,
+        }
+    }
+
+    /// Takes so many octets, if they are left.
+    pub(super) fn more(&mut self, octets: usize) -> Result<(), Problem> {
         let left = &self.budget.0;
         left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
             left.checked_sub(octets)
@@ -61,10 +70,7 @@ pub(super) async fn read(
     let said = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let mut taken = Taken {
-        budget: budget.clone(),
-        octets: 0,
-    };
+    let mut taken = Taken::of(budget);
     let collected = if said.is_some_and(|octets| octets > limits.body_octets_max as u64) {
         Ok(None)
     } else {

@@ -116,11 +116,11 @@ impl Call {
         std::mem::take(&mut self.query).finish()
     }
 
-    pub(super) fn json(&self) -> Result<Json, Problem> {
+    pub(super) fn json(&self) -> Result<Json<'_>, Problem> {
         Json::read(&self.body)
     }
 
-    pub(super) fn fields(&self) -> Result<Fields, Problem> {
+    pub(super) fn fields(&self) -> Result<Fields<'_>, Problem> {
         Fields::of_body(self.json()?)
     }
 

@@ -13,28 +13,8 @@ use super::watch::is_foreign_epoch;
 use super::write_change::ChangeShown;
 use super::write_json::{JsonText, Shape};
 
-/// Octets of a page after which it ends, however many changes were asked for.
-const PAGE_OCTETS: usize = 4 << 20;
-
-/// A page: changes that are text already.
-struct Page {
-    changes: JsonText,
-    oldest: u64,
-    /// The index to go on after, where there is more.
-    next: Option<u64>,
-}
-
-impl Shape for Page {
-    fn write(&self, json: &mut JsonText) {
-        json.object(|json| {
-            json.name("changes").raw(&self.changes);
-            json.name("oldest").number(self.oldest);
-            if let Some(next) = self.next {
-                json.name("next").number(next);
-            }
-        });
-    }
-}
+/// Octets of a page after which it ends, however many changes were asked for. A client goes on from its `next`.
+const PAGE_OCTETS: usize = 2 << 20;
 
 pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<Reply, Problem> {
     let after = call.query.index("after")?;
@@ -47,30 +27,33 @@ pub(super) async fn list(State(api): State<Arc<Api>>, mut call: Call) -> Result<
         if after.is_some_and(|after| is_foreign || after > index) {
             return Ok(Err(past::unknown(after, index, history.oldest()?)));
         }
-        let mut changes = JsonText::default();
+        let mut json = JsonText::default();
         let mut read = Ok((0, 0));
-        changes.list([()], |json, ()| {
-            let mut shown = 0;
-            read = history.page(after, index, |logged| {
-                let change = ChangeShown {
-                    record: &logged.record,
-                    by: Some(&logged.actor),
-                };
-                change.write(json);
-                shown += 1;
-                shown < limit && json.octets() < PAGE_OCTETS
+        // It is written as it is read, into the text of the reply: a page is large, and in memory once.
+        json.object(|json| {
+            json.name("changes").list([()], |json, ()| {
+                let mut shown = 0;
+                read = history.page(after, index, |logged| {
+                    let change = ChangeShown {
+                        record: &logged.record,
+                        by: Some(&logged.actor),
+                    };
+                    change.write(json);
+                    shown += 1;
+                    shown < limit && json.octets() < PAGE_OCTETS
+                });
             });
+            if let Ok((oldest, last)) = &read {
+                json.name("oldest").number(*oldest);
+                if *last < index {
+                    json.name("next").number(*last);
+                }
+            }
         });
-        let (oldest, last) = read?;
-        Ok(Ok(Page {
-            changes,
-            oldest,
-            next: (last < index).then_some(last),
-        }))
+        read.map(|_| Ok(json))
     });
     let page = read
         .await
         .map_err(|error| past::problem(&error, after.unwrap_or(0)))??;
-    let octets = page.changes.octets() + 64;
-    Ok(Reply::showing(&page, octets).at_index(index))
+    Ok(Reply::written(page).at_index(index))
 }

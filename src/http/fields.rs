@@ -1,7 +1,9 @@
 //! Takes the fields of a JSON object by name, knows the path of each (`operations[3].ports.http.port`), and refuses
 //! what nobody took.
 
-use std::fmt::Display;
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::catalog::{Delay, Ttl, limits};
@@ -12,26 +14,51 @@ use super::problem::Problem;
 
 /// An object's fields that nobody has taken yet.
 #[derive(Debug)]
-pub(super) struct Fields {
-    path: String,
-    left: Vec<(String, Json)>,
+pub(super) struct Fields<'b> {
+    /// Of the object; none of the body itself.
+    place: Option<Rc<Place<'b>>>,
+    left: Vec<(Cow<'b, str>, Json<'b>)>,
 }
 
 /// A value and where it stands in the body.
 #[derive(Debug)]
-pub(super) struct Field {
-    pub(super) path: String,
-    pub(super) json: Json,
+pub(super) struct Field<'b> {
+    place: Place<'b>,
+    pub(super) json: Json<'b>,
 }
 
-impl Fields {
+/// Where a value stands. It is written out only where something is wrong, which is why it is not the text itself.
+#[derive(Debug)]
+struct Place<'b> {
+    /// The object or list that it stands in; none for the body.
+    within: Option<Rc<Self>>,
+    part: Part<'b>,
+}
+
+#[derive(Debug)]
+enum Part<'b> {
+    Name(Cow<'b, str>),
+    Item(usize),
+}
+
+impl Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(within) = &self.within {
+            write!(f, "{within}")?;
+        }
+        match (&self.part, &self.within) {
+            (Part::Item(at), _) => write!(f, "[{at}]"),
+            (Part::Name(name), Some(_)) => write!(f, ".{name}"),
+            (Part::Name(name), None) => write!(f, "{name}"),
+        }
+    }
+}
+
+impl<'b> Fields<'b> {
     /// The fields of a body, which must be an object.
-    pub(super) fn of_body(json: Json) -> Result<Self, Problem> {
+    pub(super) fn of_body(json: Json<'b>) -> Result<Self, Problem> {
         match json {
-            Json::Object(left) => Ok(Self {
-                path: String::new(),
-                left,
-            }),
+            Json::Object(left) => Ok(Self { place: None, left }),
             other => Err(Problem::unprocessable(format!(
                 "the body must be an object, not {}",
                 other.kind()
@@ -41,40 +68,45 @@ impl Fields {
 
     /// The path of the field `name`, whether it is there or not.
     pub(super) fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.path)
+        match &self.place {
+            None => name.to_owned(),
+            Some(place) => format!("{place}.{name}"),
         }
     }
 
     /// Takes the field `name`. An explicit null is as good as none.
-    pub(super) fn take(&mut self, name: &str) -> Option<Field> {
+    pub(super) fn take(&mut self, name: &str) -> Option<Field<'b>> {
         let at = self.left.iter().position(|(field, _)| field == name)?;
-        let (_, json) = self.left.swap_remove(at);
+        let (name, json) = self.left.swap_remove(at);
         (json != Json::Null).then(|| Field {
-            path: self.path_of(name),
+            place: Place {
+                within: self.place.clone(),
+                part: Part::Name(name),
+            },
             json,
         })
     }
 
     /// Takes the field `name`, which must be there.
-    pub(super) fn need(&mut self, name: &str) -> Result<Field, Problem> {
+    pub(super) fn need(&mut self, name: &str) -> Result<Field<'b>, Problem> {
         self.take(name)
             .ok_or_else(|| Problem::invalid(self.path_of(name), "is missing"))
     }
 
     /// Lets the fields `names` be there without a meaning.
     pub(super) fn ignore(&mut self, names: &[&str]) {
-        self.left.retain(|(field, _)| !names.contains(&field.as_str()));
+        self.left.retain(|(field, _)| !names.contains(&&**field));
     }
 
     /// Takes every field that is left, in no order: the object is a map.
-    pub(super) fn into_entries(self) -> impl Iterator<Item = (String, Field)> {
-        let path = self.path;
+    pub(super) fn into_entries(self) -> impl Iterator<Item = (Cow<'b, str>, Field<'b>)> {
+        let within = self.place;
         self.left.into_iter().map(move |(name, json)| {
-            let path = format!("{path}.{name}");
-            (name, Field { path, json })
+            let place = Place {
+                within: within.clone(),
+                part: Part::Name(name.clone()),
+            };
+            (name, Field { place, json })
         })
     }
 
@@ -90,10 +122,15 @@ impl Fields {
     }
 }
 
-impl Field {
+impl<'b> Field<'b> {
+    /// Where it stands, as a problem names it.
+    pub(super) fn path(&self) -> String {
+        self.place.to_string()
+    }
+
     /// 422 about this field.
     pub(super) fn wrong(&self, message: impl Display) -> Problem {
-        Problem::invalid(self.path.clone(), message)
+        Problem::invalid(self.path(), message)
     }
 
     fn must_be(&self, what: &str) -> Problem {
@@ -173,9 +210,12 @@ impl Field {
     pub(super) fn list(self) -> Result<impl Iterator<Item = Self>, Problem> {
         match self.json {
             Json::List(items) => {
-                let path = self.path;
+                let list = Rc::new(self.place);
                 Ok(items.into_iter().enumerate().map(move |(at, json)| Self {
-                    path: format!("{path}[{at}]"),
+                    place: Place {
+                        within: Some(list.clone()),
+                        part: Part::Item(at),
+                    },
                     json,
                 }))
             }
@@ -183,10 +223,10 @@ impl Field {
         }
     }
 
-    pub(super) fn object(self) -> Result<Fields, Problem> {
+    pub(super) fn object(self) -> Result<Fields<'b>, Problem> {
         match self.json {
             Json::Object(left) => Ok(Fields {
-                path: self.path,
+                place: Some(Rc::new(self.place)),
                 left,
             }),
             _ => Err(self.must_be("an object")),
@@ -198,12 +238,13 @@ impl Field {
 mod tests {
     use super::*;
 
-    fn fields(body: &str) -> Fields {
+    fn fields(body: &str) -> Fields<'_> {
         Fields::of_body(Json::read(body.as_bytes()).expect("JSON")).expect("an object")
     }
 
-    fn field(json: &str) -> Field {
-        fields(&format!("{{\"x\":{json}}}"))
+    /// Of a body that a test leaves behind.
+    fn field(json: &str) -> Field<'static> {
+        fields(format!("{{\"x\":{json}}}").leak())
             .need("x")
             .expect("it is there")
     }
@@ -236,8 +277,8 @@ mod tests {
 
     #[test]
     fn items_have_their_place_in_the_path() {
-        let items: Vec<Field> = field(r#"[1,"a"]"#).list().expect("a list").collect();
-        assert_eq!(items[1].path, "x[1]");
+        let items: Vec<Field<'_>> = field(r#"[1,"a"]"#).list().expect("a list").collect();
+        assert_eq!(items[1].path(), "x[1]");
         assert_eq!(items[1].whole(0, 1).expect_err("a string").field(), Some("x[1]"));
     }
 

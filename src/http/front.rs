@@ -23,6 +23,7 @@ use super::connection::Activity;
 use super::problem::Problem;
 use super::reply::{EPOCH, INDEX};
 use super::router::{Api, EXEMPT, router};
+use super::sending;
 use super::serve::Limits;
 
 /// The other end of a connection.
@@ -76,18 +77,29 @@ pub(super) struct Front {
     gate: Arc<Gate>,
     epoch: HeaderValue,
     limits: Limits,
-    budget: Arc<Budget>,
+    bodies: Arc<Budget>,
+    replies: Arc<Budget>,
+    /// The catalog lacks what was acknowledged, and is shown to nobody.
+    older: Option<String>,
 }
 
 impl Front {
-    pub(super) fn new(api: Arc<Api>, gate: Arc<Gate>, epoch: uuid::Uuid, limits: Limits) -> Self {
+    pub(super) fn new(
+        api: Arc<Api>,
+        gate: Arc<Gate>,
+        epoch: uuid::Uuid,
+        limits: Limits,
+        older: Option<String>,
+    ) -> Self {
         Self {
             router: router(api.clone()),
             api,
             gate,
             epoch: HeaderValue::try_from(epoch.to_string()).expect("a UUID is printable ASCII"),
-            budget: Arc::new(Budget::new(limits.bodies_octets_max)),
+            bodies: Arc::new(Budget::new(limits.bodies_octets_max)),
+            replies: Arc::new(Budget::new(limits.replies_octets_max)),
             limits,
+            older,
         }
     }
 
@@ -112,6 +124,8 @@ impl Front {
         let started = self.api.clock.lasted();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let reads = matches!(method, Method::GET | Method::HEAD);
+        // A read that waits takes as long as it was asked to: it would hide how long the others take.
+        let waits = request.uri().query().is_some_and(asks_to_wait);
         let index_before = self.index();
         let mut response = match caught(self.judged(request, peer)).await {
             Ok(Ok(response)) => response,
@@ -142,7 +156,9 @@ impl Front {
         }
         let took = self.api.clock.lasted().saturating_sub(started);
         self.api.metrics.http.replied(status.as_u16());
-        self.api.metrics.http.took.took(took);
+        if !waits {
+            self.api.metrics.http.took.took(took);
+        }
         tracing::debug!(%method, path, status = status.as_u16(), ?took, peer = %peer.address, "request");
         response
     }
@@ -163,10 +179,15 @@ impl Front {
             true => "unknown".into(),
             false => peer.actor(self.admit(&parts)?),
         };
+        if let Some(older) = &self.older
+            && is_api(parts.uri.path())
+        {
+            return Err(Problem::not_ready(older));
+        }
         // The other methods have no use for one.
         let (mut octets, mut held) = (Bytes::new(), None);
         if matches!(parts.method, Method::PUT | Method::POST) {
-            let (read, taken) = body::read(body, &parts.headers, &self.limits, &self.budget).await?;
+            let (read, taken) = body::read(body, &parts.headers, &self.limits, &self.bodies).await?;
             (octets, held) = (read, Some(taken));
         } else {
             drop(body);
@@ -179,7 +200,7 @@ impl Front {
         let request = Request::from_parts(parts, Body::empty());
         let Ok(response) = self.router.clone().oneshot(request).await;
         drop(held);
-        Ok(response)
+        sending::counted(response, &self.replies).await
     }
 
     /// Who asks, if it may.
@@ -230,6 +251,11 @@ fn is_api(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }
 
+/// Whether a query has the parameter `index`, which is that of a read that waits.
+fn asks_to_wait(query: &str) -> bool {
+    query.split('&').any(|pair| pair.starts_with("index="))
+}
+
 fn all(headers: &HeaderMap, name: HeaderName) -> Vec<&[u8]> {
     headers.get_all(name).iter().map(HeaderValue::as_bytes).collect()
 }
@@ -261,6 +287,16 @@ mod tests {
         }
         for path in ["/", "/v10", "/v1x/zones", "//v1/zones", "/healthz", "", "*"] {
             assert!(!is_api(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_read_waits_if_it_has_an_index() {
+        for query in ["index=7", "wait=1s&index=7", "index="] {
+            assert!(asks_to_wait(query), "{query}");
+        }
+        for query in ["", "wait=1s", "prefix=index=7", "after=index"] {
+            assert!(!asks_to_wait(query), "{query}");
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Every name is read before the first lease is renewed, so that a wrong one changes nothing. A lease that runs is
 //! renewed in memory: no disk, no serial and no queue of the writer, so that also works while the disk is full or stands
-//! still. What has lapsed is revived after that, all of it by one request to the writer.
+//! still. What has lapsed is revived after that by the writer, some at a time: unlike a batch this is no one thing, and
+//! 10,000 revivals in one commit would hold up everybody else's.
 
 use std::sync::Arc;
 
@@ -23,6 +24,9 @@ use super::router::Api;
 
 /// Instances of one request. Some milliseconds of a core, which no other request of that core has meanwhile.
 pub const HEARTBEATS_MAX: usize = 10_000;
+
+/// Revivals of one commit. Others are served between two of them.
+const REVIVED_AT_ONCE_MAX: usize = super::OPERATIONS_MAX;
 
 /// How often a revival is tried again because some of its instances were removed meanwhile.
 const REVIVALS_MAX: usize = 8;
@@ -52,8 +56,8 @@ pub(super) async fn renew(State(api): State<Arc<Api>>, mut call: Call) -> Result
     }
     let count = &api.metrics.http.heartbeats;
     count.note("renewed", (keys.len() - unknown.len() - lapsed.len()) as u64);
-    if !lapsed.is_empty() {
-        let revived = revive(&api, &call, lapsed, &mut unknown).await?;
+    for lapsed in lapsed.chunks(REVIVED_AT_ONCE_MAX) {
+        let revived = revive(&api, &call, lapsed.to_vec(), &mut unknown).await?;
         count.note("revived", revived as u64);
     }
     count.note("unknown", unknown.len() as u64);
@@ -137,7 +141,7 @@ fn read_any(body: &[u8], zone: &ZoneName) -> Result<Vec<InstanceKey>, Problem> {
     if let Json::List(items) = &field.json
         && items.len() > HEARTBEATS_MAX
     {
-        return Err(too_many(&field.path, items.len()));
+        return Err(too_many(&field.path(), items.len()));
     }
     field
         .list()?

@@ -1,12 +1,14 @@
 //! A JSON value as it was sent, before it means anything.
 //!
 //! Objects keep every name in its place, so that a name given twice can be refused instead of one of the two winning
-//! (RFC 8259 §4 leaves that open), and so that what nobody asked for can be refused by name.
+//! (RFC 8259 §4 leaves that open), and so that what nobody asked for can be refused by name. Text without escapes is
+//! borrowed from the body.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::problem::Problem;
 
@@ -18,13 +20,13 @@ const FEW: usize = 12;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Json {
+pub(super) enum Json<'b> {
     Null,
     Boolean(bool),
     Number(Number),
-    Text(String),
+    Text(Cow<'b, str>),
     List(Vec<Self>),
-    Object(Vec<(String, Self)>),
+    Object(Vec<(Cow<'b, str>, Self)>),
 }
 
 /// A JSON number as it was written: `8080` is whole, `8080.0` is not.
@@ -35,9 +37,9 @@ pub(super) enum Number {
     Fraction(f64),
 }
 
-impl Json {
+impl<'b> Json<'b> {
     /// Reads a body: 400 if it is no JSON, 422 if it is one that nothing here could mean.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
+    pub(super) fn read(body: &'b [u8]) -> Result<Self, Problem> {
         if body.is_empty() {
             return Err(Problem::not_json(
                 "the body is empty; send a JSON object, if only {}",
@@ -96,7 +98,7 @@ impl Json {
                     // Of a few names each is looked at again: that is less than to hash them.
                     let is_known = match fields.len() {
                         0..=FEW => fields[..at].iter().any(|(other, _)| other == name),
-                        _ => !names.insert(name.as_str()),
+                        _ => !names.insert(&**name),
                     };
                     if is_known {
                         return Some(path.clone());
@@ -133,52 +135,52 @@ impl Value {
 }
 
 impl<'de> DeserializeSeed<'de> for Value {
-    type Value = Json;
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Value {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
         Ok(Json::Boolean(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
         Ok(Json::Number(Number::Natural(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
         Ok(Json::Number(match u64::try_from(value) {
             Ok(natural) => Number::Natural(natural),
             Err(_) => Number::Negative(value),
         }))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<Json<'de>, E> {
         Ok(Json::Number(Number::Fraction(value)))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Json, E> {
-        Ok(Json::Text(value))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
         let inside = self.inside()?;
         let mut list = Vec::new();
         while let Some(item) = items.next_element_seed(inside)? {
@@ -187,13 +189,39 @@ impl<'de> Visitor<'de> for Value {
         Ok(Json::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json<'de>, A::Error> {
         let inside = self.inside()?;
         let mut object = Vec::new();
-        while let Some(name) = entries.next_key::<String>()? {
+        while let Some(Name(name)) = entries.next_key()? {
             object.push((name, entries.next_value_seed(inside)?));
         }
         Ok(Json::Object(object))
+    }
+}
+
+/// The name of a field. What serde makes of a `Cow` by itself is never borrowed.
+struct Name<'b>(Cow<'b, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(value)))
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(value.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 

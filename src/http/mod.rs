@@ -32,6 +32,7 @@ mod read_settings;
 mod ready;
 mod reply;
 mod router;
+mod sending;
 mod serve;
 mod services;
 mod socket;
@@ -62,6 +63,7 @@ pub use batch::OPERATIONS_MAX;
 pub use follow::{FOLLOWER_OCTETS_MAX, FOLLOWERS_MAX};
 pub use heartbeats::HEARTBEATS_MAX;
 pub use ready::Readiness;
+pub use sending::REPLIES_OCTETS_MAX;
 pub use serve::{
     BEAT, BODIES_OCTETS_MAX, BODY_OCTETS_MAX, BODY_TIME_MAX, BindError, CONNECTIONS_MAX, HEAD_OCTETS_MAX,
     HEAD_TIME_MAX, HEADERS_MAX, Handle, IDLE_MAX, Limits, STOPPING_MAX, STREAMS_MAX, UNREAD_MAX,
@@ -111,6 +113,8 @@ pub struct Deps {
     pub gate: Arc<Gate>,
     /// Whose catalog it is.
     pub identity: Identity,
+    /// The catalog lacks what was acknowledged: what is said of that, by all of `/v1`.
+    pub older: Option<String>,
     /// The zone of `/v1/services`: the first `--zone`.
     pub default_zone: ZoneName,
     /// What `/readyz` says of DNS.
@@ -147,5 +151,5 @@ fn front(deps: Deps, limits: Limits) -> Front {
         asks_for_tokens: deps.gate.asks_for_tokens(),
         openapi: OnceLock::new(),
     });
-    Front::new(api, deps.gate, deps.identity.epoch, limits)
+    Front::new(api, deps.gate, deps.identity.epoch, limits, deps.older)
 }

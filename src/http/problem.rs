@@ -166,6 +166,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(RETRY_BUSY_S)
     }
 
+    /// 503: there is no catalog to speak of, until somebody looks after it.
+    pub(super) fn not_ready(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail).retry_after(RETRY_TROUBLE_S)
+    }
+
     /// Whether the request was right, and nothing could be written: 503 or 507.
     pub(super) fn is_of_the_store(&self) -> bool {
         matches!(

@@ -14,7 +14,7 @@ pub(super) const LIMIT_MAX: usize = 10_000;
 /// How long a read waits for a change, where the request does not say.
 const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 /// How long a read waits for a change, at most.
-const WAIT_MAX: Duration = Duration::from_secs(600);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// What a read waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

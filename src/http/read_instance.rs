@@ -47,7 +47,7 @@ impl Verb {
     /// Reads the rest of `fields` as the change of `key` that this asks for.
     pub(super) fn read(
         self,
-        mut fields: Fields,
+        mut fields: Fields<'_>,
         key: InstanceKey,
         in_batch: bool,
     ) -> Result<Change, Problem> {
@@ -72,13 +72,13 @@ impl Verb {
 
 /// Holds the names that a body repeats against those of the path.
 pub(super) fn agree(
-    fields: &mut Fields,
+    fields: &mut Fields<'_>,
     zone: &ZoneName,
     service: Option<&ServiceName>,
     id: Option<&InstanceId>,
 ) -> Result<(), Problem> {
     fn hold<T: PartialEq + std::fmt::Display, E: std::fmt::Display>(
-        fields: &mut Fields,
+        fields: &mut Fields<'_>,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
         path: &T,
@@ -100,7 +100,7 @@ pub(super) fn agree(
     Ok(())
 }
 
-fn health(fields: &mut Fields, key: InstanceKey) -> Result<Change, Problem> {
+fn health(fields: &mut Fields<'_>, key: InstanceKey) -> Result<Change, Problem> {
     let status = fields.need("status")?.word(STATUSES, Status::parse)?;
     let output = match fields.take("output") {
         Some(field) => field.parse(Output::parse)?,
@@ -118,7 +118,7 @@ fn health(fields: &mut Fields, key: InstanceKey) -> Result<Change, Problem> {
     })
 }
 
-fn drain(fields: &mut Fields, key: InstanceKey) -> Result<Change, Problem> {
+fn drain(fields: &mut Fields<'_>, key: InstanceKey) -> Result<Change, Problem> {
     let draining = match fields.take("draining") {
         Some(field) => field.boolean()?,
         None => true,

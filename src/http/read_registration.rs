@@ -14,7 +14,7 @@ use super::problem::Problem;
 use super::read_instance::STATUSES;
 
 /// Takes what a registration says.
-pub(super) fn registration(fields: &mut Fields) -> Result<Registration, Problem> {
+pub(super) fn registration(fields: &mut Fields<'_>) -> Result<Registration, Problem> {
     let addresses = addresses(fields)?;
     let ports = ports(fields)?;
     no_checks(fields)?;
@@ -46,12 +46,12 @@ pub(super) fn registration(fields: &mut Fields) -> Result<Registration, Problem>
     Ok(read)
 }
 
-fn addresses(fields: &mut Fields) -> Result<Box<[IpAddr]>, Problem> {
+fn addresses(fields: &mut Fields<'_>) -> Result<Box<[IpAddr]>, Problem> {
     match (fields.take("address"), fields.take("addresses")) {
         (Some(one), Some(_)) => Err(one.wrong("stands beside addresses; give one of the two")),
         (Some(one), None) => Ok([one.parse(parse_address)?].into()),
         (None, Some(list)) => {
-            let path = list.path.clone();
+            let path = list.path();
             let list = each_once(list, limits::ADDRESSES_MAX, |item| item.parse(parse_address))?;
             if list.is_empty() {
                 return Err(Problem::invalid(
@@ -70,11 +70,11 @@ fn addresses(fields: &mut Fields) -> Result<Box<[IpAddr]>, Problem> {
 
 /// The items of a list, each once, in the order given; refused as soon as there are more than `max`.
 fn each_once<T: PartialEq>(
-    list: Field,
+    list: Field<'_>,
     max: usize,
-    read: impl Fn(&Field) -> Result<T, Problem>,
+    read: impl Fn(&Field<'_>) -> Result<T, Problem>,
 ) -> Result<Box<[T]>, Problem> {
-    let path = list.path.clone();
+    let path = list.path();
     let mut items: Vec<T> = Vec::new();
     for item in list.list()? {
         let item = read(&item)?;
@@ -96,7 +96,7 @@ fn too_many(path: &str, max: usize) -> Problem {
     )
 }
 
-fn ports(fields: &mut Fields) -> Result<Box<[Port]>, Problem> {
+fn ports(fields: &mut Fields<'_>) -> Result<Box<[Port]>, Problem> {
     match (fields.take("port"), fields.take("ports")) {
         (Some(one), Some(_)) => Err(one.wrong("stands beside ports; give one of the two")),
         (Some(one), None) => {
@@ -108,8 +108,8 @@ fn ports(fields: &mut Fields) -> Result<Box<[Port]>, Problem> {
     }
 }
 
-fn port_map(map: Field) -> Result<Box<[Port]>, Problem> {
-    let path = map.path.clone();
+fn port_map(map: Field<'_>) -> Result<Box<[Port]>, Problem> {
+    let path = map.path();
     let mut ports = Vec::new();
     for (name, field) in map.object()?.into_entries() {
         if ports.len() == limits::PORTS_MAX {
@@ -139,7 +139,7 @@ fn port_map(map: Field) -> Result<Box<[Port]>, Problem> {
     Ok(ports.into())
 }
 
-fn port_number(field: &Field) -> Result<NonZeroU16, Problem> {
+fn port_number(field: &Field<'_>) -> Result<NonZeroU16, Problem> {
     let wrong = || field.wrong("must be a whole number from 1 to 65535");
     let number = field.u16().map_err(|_| wrong())?;
     NonZeroU16::new(number).ok_or_else(wrong)
@@ -153,8 +153,8 @@ fn new_port(name: PortName, number: NonZeroU16, protocol: Protocol) -> Port {
     }
 }
 
-fn meta(field: Field) -> Result<Box<[(MetaKey, MetaValue)]>, Problem> {
-    let path = field.path.clone();
+fn meta(field: Field<'_>) -> Result<Box<[(MetaKey, MetaValue)]>, Problem> {
+    let path = field.path();
     let mut entries = Vec::new();
     for (key, value) in field.object()?.into_entries() {
         if entries.len() == limits::META_MAX {
@@ -168,7 +168,7 @@ fn meta(field: Field) -> Result<Box<[(MetaKey, MetaValue)]>, Problem> {
 }
 
 /// Active checks do not exist yet, and a check that never runs would be believed to.
-fn no_checks(fields: &mut Fields) -> Result<(), Problem> {
+fn no_checks(fields: &mut Fields<'_>) -> Result<(), Problem> {
     let Some(field) = fields.take("checks") else {
         return Ok(());
     };

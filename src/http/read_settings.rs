@@ -15,7 +15,7 @@ const SHOWN_OF_ZONE: [&str; 3] = ["name", "serial", "services"];
 const SHOWN_OF_SERVICE: [&str; 5] = ["name", "instances", "created_at", "index", "guard"];
 
 /// Reads the settings of `zone`.
-pub(super) fn zone_settings(body: Json, zone: &ZoneName) -> Result<ZoneSettings, Problem> {
+pub(super) fn zone_settings(body: Json<'_>, zone: &ZoneName) -> Result<ZoneSettings, Problem> {
     let mut outer = Fields::of_body(body)?;
     agree(&mut outer, zone, None, None)?;
     in_either_place(outer, &SHOWN_OF_ZONE, |fields| {
@@ -32,7 +32,7 @@ pub(super) fn zone_settings(body: Json, zone: &ZoneName) -> Result<ZoneSettings,
 
 /// Reads the settings of `service`.
 pub(super) fn service_settings(
-    body: Json,
+    body: Json<'_>,
     zone: &ZoneName,
     service: &ServiceName,
 ) -> Result<ServiceSettings, Problem> {
@@ -43,9 +43,9 @@ pub(super) fn service_settings(
 
 /// If `settings` is there, it holds them all: one that is also at the top level is then left over, and refused.
 fn in_either_place<T>(
-    mut outer: Fields,
+    mut outer: Fields<'_>,
     shown: &[&str],
-    read: impl FnOnce(&mut Fields) -> Result<T, Problem>,
+    read: impl FnOnce(&mut Fields<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let settings = match outer.take("settings") {
         Some(field) => {
@@ -61,7 +61,7 @@ fn in_either_place<T>(
     Ok(settings)
 }
 
-fn service_fields(fields: &mut Fields) -> Result<ServiceSettings, Problem> {
+fn service_fields(fields: &mut Fields<'_>) -> Result<ServiceSettings, Problem> {
     Ok(ServiceSettings {
         ttl: fields.take("ttl").map(|field| field.ttl()).transpose()?,
         on_empty: fields

@@ -43,6 +43,14 @@ impl Reply {
         }
     }
 
+    /// 200 with what is written already.
+    pub(super) fn written(json: JsonText) -> Self {
+        Self {
+            body: Some(json.into_octets()),
+            ..Self::bare(StatusCode::OK)
+        }
+    }
+
     /// 204.
     pub(super) const fn nothing() -> Self {
         Self::bare(StatusCode::NO_CONTENT)

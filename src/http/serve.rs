@@ -25,6 +25,7 @@ use crate::metrics::Http;
 use super::connection::{Activity, Verdict, Watched};
 use super::follow::FOLLOWERS_MAX;
 use super::front::{Front, Peer};
+use super::sending::REPLIES_OCTETS_MAX;
 use super::socket::{bind, is_http1};
 
 /// Octets of a body; past it 413.
@@ -66,6 +67,8 @@ pub struct Limits {
     pub body_octets_max: usize,
     /// [`BODIES_OCTETS_MAX`]
     pub bodies_octets_max: usize,
+    /// [`REPLIES_OCTETS_MAX`]
+    pub replies_octets_max: usize,
     /// [`BODY_TIME_MAX`]
     pub body_time_max: Duration,
     /// [`HEAD_TIME_MAX`]
@@ -89,6 +92,7 @@ impl Default for Limits {
         Self {
             body_octets_max: BODY_OCTETS_MAX,
             bodies_octets_max: BODIES_OCTETS_MAX,
+            replies_octets_max: REPLIES_OCTETS_MAX,
             body_time_max: BODY_TIME_MAX,
             head_time_max: HEAD_TIME_MAX,
             idle_max: IDLE_MAX,

@@ -90,6 +90,7 @@ impl Api {
             deadlines,
             clock,
             gate: Arc::new(Gate::open(auth).expect("a good token file")),
+            older: None,
             identity: Identity {
                 epoch: uuid::Uuid::from_u128(1),
                 origin: uuid::Uuid::from_u128(2),

@@ -125,15 +125,14 @@ impl JsonText {
         self.octets.push(b']');
     }
 
-    /// Text that was written elsewhere, as the next value.
-    pub(super) fn raw(&mut self, text: &Self) {
-        self.begin();
-        self.octets.extend_from_slice(&text.octets);
-    }
-
     /// How long it is by now.
     pub(super) const fn octets(&self) -> usize {
         self.octets.len()
+    }
+
+    /// All that was written.
+    pub(super) fn into_octets(self) -> Vec<u8> {
+        self.octets
     }
 
     /// What serde makes of a value.

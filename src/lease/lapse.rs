@@ -31,7 +31,12 @@ impl Deadlines {
         match entry.lease.as_mut() {
             Some(lease) if !lease.has_lapsed() && lease.until <= now => {
                 lease.standing = self.judge(&key, *lease, state, now);
-                lease.has_lapsed()
+                let has_lapsed = lease.has_lapsed();
+                if !has_lapsed {
+                    // It is held, and asks no more for that; a drain may still remove it.
+                    shard.enqueue(&key, Running::START);
+                }
+                has_lapsed
             }
             _ => {
                 shard.enqueue(&key, Running::START);

@@ -27,14 +27,15 @@ pub struct Histogram {
     /// One for each bound, and one for what is beyond all of them.
     counts: Box<[AtomicU64]>,
     sum: AtomicU64,
-    /// What one unit of the bounds is in the unit that is shown.
-    scale: f64,
+    /// How many units of the bounds make one of the unit that is shown. It divides: 5 / 10⁶ is the number nearest to
+    /// 0.000005, and shown as such; 5 × 10⁻⁶ is another.
+    per_shown: f64,
 }
 
 impl Histogram {
     /// Of durations, which are shown in seconds; the bounds are microseconds.
     pub(super) fn of_durations(bounds_us: &'static [u64]) -> Self {
-        Self::new(bounds_us, 1e-6)
+        Self::new(bounds_us, 1e6)
     }
 
     /// Of numbers.
@@ -42,12 +43,12 @@ impl Histogram {
         Self::new(bounds, 1.0)
     }
 
-    fn new(bounds: &'static [u64], scale: f64) -> Self {
+    fn new(bounds: &'static [u64], per_shown: f64) -> Self {
         Self {
             bounds,
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
             sum: AtomicU64::new(0),
-            scale,
+            per_shown,
         }
     }
 
@@ -89,10 +90,10 @@ impl Histogram {
             return Ok(());
         };
         let sum = |each: &dyn Fn(&Self) -> u64| histograms.clone().map(each).sum::<u64>();
-        let bounds = first.bounds.iter().map(|bound| *bound as f64 * first.scale);
+        let bounds = first.bounds.iter().map(|bound| *bound as f64 / first.per_shown);
         let counts = (0..first.counts.len()).map(|at| sum(&|one| one.counts[at].load(Ordering::Relaxed)));
         let buckets: Vec<(f64, u64)> = bounds.chain([f64::INFINITY]).zip(counts).collect();
-        let total = sum(&|one| one.sum.load(Ordering::Relaxed)) as f64 * first.scale;
+        let total = sum(&|one| one.sum.load(Ordering::Relaxed)) as f64 / first.per_shown;
         let count = buckets.iter().map(|(_, count)| count).sum();
         encoder.encode_histogram::<NoLabelSet>(total, count, &buckets, None)
     }

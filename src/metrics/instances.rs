@@ -117,17 +117,18 @@ impl Held<'_> {
 
 impl Collector for Instances {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let counted = self.hold().0;
-        if !counted.is_whole {
-            return Ok(());
-        }
+        // A copy: the writer does not wait until all is written.
+        let zones = match &self.hold().0 {
+            counted if counted.is_whole => counted.zones.clone(),
+            _ => return Ok(()),
+        };
         let mut family = encoder.encode_descriptor(
             "instances",
             "Instances, by zone and status",
             None,
             MetricType::Gauge,
         )?;
-        for (zone, tally) in &counted.zones {
+        for (zone, tally) in &zones {
             for (status, count) in [
                 ("passing", tally.passing),
                 ("warning", tally.warning),
@@ -143,7 +144,7 @@ impl Collector for Instances {
             None,
             MetricType::Gauge,
         )?;
-        for (zone, tally) in &counted.zones {
+        for (zone, tally) in &zones {
             for (state, count) in [("running", tally.running), ("lapsed", tally.lapsed)] {
                 let labels = [("zone", zone.as_str()), ("state", state)];
                 ConstGauge::new(count).encode(leases.encode_family(&labels)?)?;
@@ -162,7 +163,7 @@ impl Collector for Instances {
             ),
         ] {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for (zone, tally) in &counted.zones {
+            for (zone, tally) in &zones {
                 ConstGauge::new(count(tally)).encode(family.encode_family(&[("zone", zone.as_str())])?)?;
             }
         }

@@ -6,6 +6,7 @@
 //! Labels come from closed lists that stand here, and from the names of zones, of which there are at most 1,000; so the
 //! text has a bound. No label is ever a name that a question or a request brought along.
 
+mod classic;
 mod dns;
 mod follow;
 mod guard;
@@ -36,8 +37,32 @@ pub use instances::{Held, Instances, Tally};
 pub use store::{Store, Trouble};
 pub use writer::{CHANGES, REFUSALS, Writer};
 
-/// The media type of [`Metrics::text`].
-pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// In which form the metrics are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// OpenMetrics 1.0.
+    Standard,
+    /// What Prometheus had before, 0.0.4.
+    Classic,
+}
+
+impl Form {
+    /// Its media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Standard => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Classic => classic::MEDIA_TYPE,
+        }
+    }
+
+    /// What [`Metrics::text`] gave, in this form.
+    pub fn of(self, text: String) -> String {
+        match self {
+            Self::Standard => text,
+            Self::Classic => classic::classic(&text),
+        }
+    }
+}
 
 /// Everything that is counted.
 #[derive(Debug)]

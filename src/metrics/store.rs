@@ -17,13 +17,16 @@ pub enum Trouble {
     Locked,
     /// It failed for good: a restart is needed.
     Failed,
+    /// It lacks commits that were acknowledged.
+    Older,
 }
 
 impl Trouble {
-    const ALL: [(Self, &str); 3] = [
+    const ALL: [(Self, &str); 4] = [
         (Self::Full, "disk_full"),
         (Self::Locked, "locked"),
         (Self::Failed, "failed"),
+        (Self::Older, "older"),
     ];
 }
 

@@ -179,10 +179,10 @@ impl Bound<'_> {
             opened.state.base = base;
             let changes = zone_files::changes(files, &mut opened.state);
             current.fill(Snapshot::of(opened.state));
-            Ok((opened.store, opened.identity, changes))
+            Ok((opened.store, opened.identity, opened.older, changes))
         };
         // The runtime serves TCP meanwhile.
-        let (mut store, identity, mut changes) = tokio::task::spawn_blocking(loading)
+        let (mut store, identity, older, mut changes) = tokio::task::spawn_blocking(loading)
             .await
             .expect("reading the catalog does not panic")?;
         let current = self.current;
@@ -193,7 +193,9 @@ impl Bound<'_> {
         let guard = self.metrics.guard.clone();
         let deadlines = Deadlines::guarded(clock.clone(), alarm.clone(), config.guard, guard);
         let deadlines = Arc::new(deadlines);
-        deadlines.load(&current.load().state);
+        if older.is_none() {
+            deadlines.load(&current.load().state);
+        }
         let thread = |error: std::io::Error| Error::Usage(format!("no thread can be started: {error}"));
         let (door, writer) = writer::start(
             store,
@@ -208,26 +210,30 @@ impl Bound<'_> {
             zones: config.zones.clone(),
             base: config.base.clone(),
         };
-        // Zones of files first: one that is new begins with its file's serial.
-        let of_files = changes.len();
-        changes.push(open);
-        door.submit(Request {
-            operations: changes.into_iter().map(Into::into).collect(),
-            actor: "start".into(),
-        })
-        .await
-        .map_err(|refusal| match refusal {
-            Refusal::Rejected { at, rejection } if at < of_files => {
-                Error::Usage(format!("--zones: {rejection}"))
-            }
-            Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
-            other => Error::Storage(format!("the zones cannot be written: {other}")),
-        })?;
-        // Not before: a zone may be new, or have other records than when the server stopped.
-        current.release();
-
         let readiness = Arc::new(http::Readiness::default());
-        readiness.set_dns(true);
+        if let Some(older) = &older {
+            // Nobody is shown a catalog that lacks what was acknowledged: it might look like one without instances.
+            tracing::error!("{older}");
+        } else {
+            // Zones of files first: one that is new begins with its file's serial.
+            let of_files = changes.len();
+            changes.push(open);
+            door.submit(Request {
+                operations: changes.into_iter().map(Into::into).collect(),
+                actor: "start".into(),
+            })
+            .await
+            .map_err(|refusal| match refusal {
+                Refusal::Rejected { at, rejection } if at < of_files => {
+                    Error::Usage(format!("--zones: {rejection}"))
+                }
+                Refusal::Rejected { rejection, .. } => Error::Usage(format!("--zone: {rejection}")),
+                other => Error::Storage(format!("the zones cannot be written: {other}")),
+            })?;
+            // Not before: a zone may be new, or have other records than when the server stopped.
+            current.release();
+            readiness.set_dns(true);
+        }
         let http = http::start(
             http::Config {
                 limits: http::Limits {
@@ -246,6 +252,7 @@ impl Bound<'_> {
                 clock: clock.clone(),
                 gate: self.gate,
                 identity,
+                older,
                 default_zone: config.zones[0].clone(),
                 readiness: readiness.clone(),
                 metrics: self.metrics,
@@ -407,3 +414,6 @@ fn check_beside_serving(dir: &Path, stop: Arc<AtomicBool>) -> tokio::sync::onesh
     }
     damage
 }
+
+#[cfg(test)]
+mod simulation;

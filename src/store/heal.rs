@@ -30,7 +30,7 @@ impl Store {
 
     fn try_probe(&mut self) -> Result<(), CommitError> {
         if let Some(failure) = &self.failure {
-            return Err(CommitError::Failed(failure.clone()));
+            return Err(failure.clone());
         }
         if self.is_full && !self.reserve.has_room() {
             return Err(self.full());
@@ -66,6 +66,7 @@ impl Store {
             Some(CommitError::Full { .. }) => Some(Trouble::Full),
             Some(CommitError::Busy) => Some(Trouble::Locked),
             Some(CommitError::Failed(_)) => Some(Trouble::Failed),
+            Some(CommitError::Older(_)) => Some(Trouble::Older),
         };
         self.counts.note(trouble, error.is_some());
         self.counts.set_kept_octets(self.reserve.octets());

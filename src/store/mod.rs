@@ -93,7 +93,7 @@ impl Batch<'_> {
 }
 
 /// Why a commit did not happen. The state on disk is the one before, unless it says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CommitError {
     /// No room.
     #[error("the disk is full")]
@@ -107,6 +107,9 @@ pub enum CommitError {
     /// Anything else: what is on disk is not known, and nothing may be acknowledged any more.
     #[error("writing failed: {0}")]
     Failed(String),
+    /// The catalog lacks commits that were acknowledged: to go on from there would give their indexes to others.
+    #[error("{0}")]
+    Older(String),
 }
 
 /// Why the store cannot be opened.
@@ -129,6 +132,8 @@ pub struct Opened {
     pub state: State,
     /// Whose it is.
     pub identity: Identity,
+    /// It lacks commits that were acknowledged: what is said of that. Nothing can be written then.
+    pub older: Option<String>,
 }
 
 /// How long a clean stop waits for those who read the write-ahead log.
@@ -149,8 +154,8 @@ pub struct Store {
     is_full: bool,
     /// Another process held its lock for longer than a writer waits: until it is gone, nobody waits again.
     is_locked: bool,
-    /// Why nothing more is written.
-    failure: Option<String>,
+    /// Why nothing more is written: for good.
+    failure: Option<CommitError>,
     counts: Arc<Counts>,
 }
 
@@ -218,16 +223,31 @@ impl Store {
         }
         self.note(committed.as_ref().err());
         self.tallies = committed?;
+        self.leave_mark(batch.after.index);
+        Ok(())
+    }
+
+    fn leave_mark(&self, index: u64) {
         self.lock.set_mark(Mark {
             epoch: self.identity.epoch,
-            index: batch.after.index,
+            index,
         });
-        Ok(())
+    }
+
+    /// From now on every commit fails, and this is why.
+    fn writes_nothing(&mut self, failure: CommitError) {
+        self.note(Some(&failure));
+        self.failure = Some(failure);
+    }
+
+    /// Why nothing can be written until a restart.
+    pub const fn failure(&self) -> Option<&CommitError> {
+        self.failure.as_ref()
     }
 
     fn try_apply(&mut self, batch: &Batch<'_>, takes_away: bool) -> Result<Tallies, CommitError> {
         if let Some(failure) = &self.failure {
-            return Err(CommitError::Failed(failure.clone()));
+            return Err(failure.clone());
         }
         self.tidy();
         if self.reserve.withholds() && !takes_away {
@@ -312,9 +332,9 @@ impl Store {
                 CommitError::Busy
             }
             _ => {
-                let failure = error.to_string();
+                let failure = CommitError::Failed(error.to_string());
                 self.failure = Some(failure.clone());
-                CommitError::Failed(failure)
+                failure
             }
         }
     }
@@ -355,6 +375,22 @@ impl Store {
 /// [`OpenError`], as for [`Store::open`].
 pub fn read(dir: &Path) -> Result<(State, Identity), OpenError> {
     open::read(dir)
+}
+
+#[cfg(test)]
+impl Store {
+    /// What is on disk, loaded anew.
+    pub(crate) fn load_again(&self) -> State {
+        let another = || unreachable!("so few rows are read on one thread");
+        load::load(&self.connection, another)
+            .unwrap_or_else(|trouble| panic!("{trouble:?}"))
+            .state
+    }
+
+    /// The writing connection, to lay traps in.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use super::reserve::Reserve;
 use super::tally::{Table, Tallies, checksum};
 use super::trouble::Trouble;
 use super::write::Writing;
-use super::{Identity, OpenError, Opened, Store, restore};
+use super::{CommitError, Identity, OpenError, Opened, Store, restore};
 
 /// The oldest SQLite that is trusted: before it, a WAL could be reset while another connection still needed it.
 const SQLITE_MIN: i32 = 3_051_003;
@@ -165,7 +165,7 @@ impl Locked {
             create(&files)?;
         }
         let with_file = |trouble: Trouble| trouble.with(&files.db);
-        let loaded = judge(&files, &lock).map_err(with_file)?;
+        let (loaded, older) = judge(&files, &lock).map_err(with_file)?;
         let mut connection = writing_connection(&files.db).map_err(with_file)?;
         let checkpoints =
             Checkpoints::of(&mut connection, &files.db).map_err(|error| with_file(error.into()))?;
@@ -174,15 +174,18 @@ impl Locked {
             identity,
             tallies,
         } = loaded;
-        lock.set_mark(Mark {
-            epoch: identity.epoch,
-            index: state.index,
-        });
         let reserve = Reserve::open(&files.dir);
+        let mut store = Store::new(connection, checkpoints, lock, identity, tallies, reserve, counts);
+        match &older {
+            // The mark stays, so that the next start knows it too.
+            Some(what) => store.writes_nothing(CommitError::Older(what.clone())),
+            None => store.leave_mark(state.index),
+        }
         Ok(Opened {
-            store: Store::new(connection, checkpoints, lock, identity, tallies, reserve, counts),
+            store,
             state,
             identity,
+            older,
         })
     }
 }
@@ -225,16 +228,16 @@ fn make_dir(dir: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Loads what is there, migrated if it is behind, and holds it against the mark.
-fn judge(files: &Files, lock: &Lock) -> Result<Loaded, Trouble> {
+/// Loads what is there, migrated if it is behind, and holds it against the mark: what is said of one that lacks commits.
+fn judge(files: &Files, lock: &Lock) -> Result<(Loaded, Option<String>), Trouble> {
     let connection = reading_connection(&files.db)?;
     if migrations::judge(&connection)? == Standing::Behind {
         migrations::run(&mut writing_connection(&files.db)?)?;
         migrations::judge(&connection)?;
     }
     let loaded = load::load(&connection, || reading_connection(&files.db))?;
-    held_against(lock.mark(), &loaded, files)?;
-    Ok(loaded)
+    let older = held_against(lock.mark(), &loaded, files).err();
+    Ok((loaded, older.map(|older| older.with(&files.db).to_string())))
 }
 
 /// Holds that what was loaded has all that was acknowledged, as far as the mark knows.

@@ -15,6 +15,7 @@ use crate::store::{Batch, CommitError, Entry, Store};
 use crate::view::Current;
 
 use super::counting::count_changes;
+use super::steps::{Step, Steps};
 use super::{COMMIT_OPERATIONS_MAX, Done, Job, Message, PROBE_EVERY, Refusal, Request, Shared, waiting};
 
 /// Leases that a batch renews.
@@ -28,6 +29,7 @@ pub(super) struct Thread {
     pub(super) clock: Clock,
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) steps: Steps,
 }
 
 /// A request that was made on the tentative state, or refused.
@@ -37,6 +39,20 @@ struct Tried {
     outcome: Result<(Vec<Effect>, Vec<u64>), Refusal>,
     /// Leases that it lets lapse.
     lapses: Vec<InstanceKey>,
+}
+
+/// What those are told whose commit failed.
+pub(super) fn refusal(error: &CommitError) -> Refusal {
+    match error {
+        CommitError::Full { leaving_works } => Refusal::DiskFull {
+            leaving_works: *leaving_works,
+        },
+        CommitError::Busy => Refusal::Busy(error.to_string()),
+        CommitError::Failed(_) => Refusal::ReadOnly(format!(
+            "{error}; nothing is acknowledged any more until the server is restarted"
+        )),
+        CommitError::Older(_) => Refusal::ReadOnly(error.to_string()),
+    }
 }
 
 impl Thread {
@@ -90,12 +106,16 @@ impl Thread {
             if let Some(next) = waiting::within(jobs, PROBE_EVERY) {
                 return next;
             }
-            match self.store.probe() {
-                Ok(()) => self.works_again(),
-                Err(error) => drop(self.note(&error, 0)),
-            }
+            self.look_again();
         }
         jobs.blocking_recv()
+    }
+
+    pub(super) fn look_again(&mut self) {
+        match self.store.probe() {
+            Ok(()) => self.works_again(),
+            Err(error) => drop(self.note(&error, 0)),
+        }
     }
 
     fn works_again(&self) {
@@ -104,7 +124,7 @@ impl Thread {
         }
     }
 
-    fn make(&mut self, batch: Vec<Job>) {
+    pub(super) fn make(&mut self, batch: Vec<Job>) {
         let snapshot = self.current.snapshot();
         let mut state = snapshot.state.clone();
         // Renewals take effect after the commit; a lapse in the same batch must see them before.
@@ -113,6 +133,7 @@ impl Thread {
             .into_iter()
             .map(|job| self.attempt(job, &mut state, &mut renewed))
             .collect();
+        self.steps.pass(Step::Tried);
         let entries = entries(&tried);
         let published = if entries.is_empty() {
             snapshot
@@ -137,6 +158,7 @@ impl Thread {
                 self.refuse(tried, &error);
                 return;
             }
+            self.steps.pass(Step::Committed);
             if !self.store.is_full() {
                 self.works_again();
             }
@@ -144,6 +166,7 @@ impl Thread {
             let records = || entries.iter().map(|entry| entry.record);
             let next = Arc::new(snapshot.after(state, records()));
             self.current.publish(next.clone());
+            self.steps.pass(Step::Published);
             let published_after = self.clock.lasted().saturating_sub(committed);
             tracing::debug!(
                 requests = tried.len(),
@@ -178,6 +201,7 @@ impl Thread {
             });
             // Who asked may be gone.
             drop(tried.reply.send(answer));
+            self.steps.pass(Step::Told);
         }
         self.store.tidy();
         let (data_base, log) = self.store.octets();
@@ -257,15 +281,7 @@ impl Thread {
 
     /// Notes why a commit of so many requests failed, and gives what they are told.
     fn note(&self, error: &CommitError, requests: usize) -> Refusal {
-        let refusal = match error {
-            CommitError::Full { leaving_works } => Refusal::DiskFull {
-                leaving_works: *leaving_works,
-            },
-            CommitError::Busy => Refusal::Busy(error.to_string()),
-            CommitError::Failed(_) => Refusal::ReadOnly(format!(
-                "{error}; nothing is acknowledged any more until the server is restarted"
-            )),
-        };
+        let refusal = refusal(error);
         let known = self.shared.trouble().replace(refusal.clone());
         if known.as_ref() == Some(&refusal) {
             // Each client that tries again would write a line.

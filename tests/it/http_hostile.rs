@@ -19,7 +19,7 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// By how much the server may grow under all of it, in KiB: 32 MiB of bodies, and what connections take.
 const GROWTH_MAX_KIB: u64 = 48 << 10;
 
-fn connect(server: SocketAddr) -> TcpStream {
+pub(crate) fn connect(server: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(server).expect("it listens");
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -28,7 +28,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 
 /// Sends as much as is taken, and reads until the other side closes. Gives the status of the first reply; none if the
 /// connection was closed without one.
-fn attack(server: SocketAddr, octets: &[u8]) -> Option<u16> {
+pub(crate) fn attack(server: SocketAddr, octets: &[u8]) -> Option<u16> {
     let mut stream = connect(server);
     // It may refuse and close before all is sent.
     if let Err(error) = stream.write_all(octets) {
@@ -45,12 +45,12 @@ fn attack(server: SocketAddr, octets: &[u8]) -> Option<u16> {
     status.parse().ok()
 }
 
-fn put(framing: &str, body: &str) -> Vec<u8> {
+pub(crate) fn put(framing: &str, body: &str) -> Vec<u8> {
     format!("PUT /v1/services/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{framing}\r\n\r\n{body}")
         .into_bytes()
 }
 
-fn put_whole(body: &str) -> Vec<u8> {
+pub(crate) fn put_whole(body: &str) -> Vec<u8> {
     put(&format!("Content-Length: {}", body.len()), body)
 }
 
@@ -118,7 +118,7 @@ fn attacks() -> Vec<(&'static str, Vec<u8>, &'static [u16])> {
     ]
 }
 
-fn names(count: usize, last_twice: bool) -> String {
+pub(crate) fn names(count: usize, last_twice: bool) -> String {
     let mut names: Vec<String> = (0..count).map(|n| format!("\"n{n}\":0")).collect();
     if last_twice {
         names.push(format!("\"n{}\":0", count - 1));
@@ -148,7 +148,7 @@ fn each_attack_is_refused_and_changes_nothing() {
 }
 
 /// Requests over HTTP/2 that are taken back at once, as many as the connection takes; 10,000 at most.
-fn rapid_reset(server: SocketAddr) {
+pub(crate) fn rapid_reset(server: SocketAddr) {
     let mut stream = connect(server);
     let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
     // GET, http, "/", authority localhost (RFC 7541 §6.1, §6.2.1).
@@ -169,7 +169,7 @@ fn rapid_reset(server: SocketAddr) {
 }
 
 /// Resident memory in KiB (proc(5)).
-fn resident_kib(pid: u32) -> u64 {
+pub(crate) fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("look at the process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());

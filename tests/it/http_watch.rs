@@ -507,7 +507,7 @@ fn a_page_of_large_changes_ends_before_its_limit() {
     let (mut seen, mut next, mut pages) = (0, Some(0), 0);
     while let Some(after) = next {
         let page = server.get(&format!("/v1/changes?after={after}")).expect(200);
-        assert!(page.body.len() < 5 << 20, "{} octets", page.body.len());
+        assert!(page.body.len() < 3 << 20, "{} octets", page.body.len());
         let page = page.json();
         seen += page["changes"].as_array().expect("a list").len();
         next = page["next"].as_u64();

@@ -1,5 +1,7 @@
 //! `/metrics`: what is counted is what happened, whoever asks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 
 use crate::support::dns::{Query, Type, ask, ask_tcp};
@@ -218,4 +220,78 @@ fn who_collects_metrics_needs_neither_token_nor_host() {
     let reply = client.request("GET", "/metrics", &[("Host", "evil.example.org")], None);
     reply.expect(200);
     client.get("/metrics?all=1").expect_invalid("all");
+}
+
+#[test]
+fn a_collector_that_asks_for_the_older_form_gets_that() {
+    let program = Program::start();
+    let accepting = |accept: &str| {
+        let reply = program
+            .client()
+            .request("GET", "/metrics", &[("Accept", accept)], None);
+        let media_type = reply.header("content-type").expect("a type").to_owned();
+        (media_type, reply.text())
+    };
+    let (media_type, text) = accepting("text/plain;version=0.0.4;q=0.5, */*;q=0.1");
+    assert_eq!(media_type, "text/plain; version=0.0.4; charset=utf-8");
+    assert!(text.contains("\n# TYPE callsign_http_replies_total counter\n"));
+    assert!(text.contains("\n# TYPE callsign_build_info gauge\n") && !text.contains("# EOF"));
+    // Prometheus names both, and others anything.
+    for accept in [
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
+        "*/*",
+    ] {
+        let (media_type, text) = accepting(accept);
+        assert!(media_type.starts_with("application/openmetrics-text"), "{accept}");
+        assert!(text.ends_with("# EOF\n"));
+    }
+}
+
+/// Families with their labels, as the text has them.
+fn families(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut families: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut name = String::new();
+    for line in text.lines() {
+        if let Some((family, kind)) = line.strip_prefix("# TYPE ").and_then(|line| line.split_once(' ')) {
+            let suffix = if kind == "info" { "_info" } else { "" };
+            name = format!("{}{suffix}", family.strip_prefix("callsign_").unwrap_or(family));
+            families.entry(name.clone()).or_default();
+        } else if let Some((_, labels)) = line.split_once('{') {
+            let names = labels
+                .split("=\"")
+                .filter_map(|part| part.rsplit([',', '{', '"']).next());
+            let known = families.get_mut(&name).expect("a type before");
+            // What stands behind the last one is its value.
+            let count = labels.matches("=\"").count();
+            known.extend(names.take(count).filter(|name| *name != "le").map(str::to_owned));
+        }
+    }
+    families
+}
+
+#[test]
+fn every_metric_is_documented_and_every_documented_one_exists() {
+    let program = Program::start();
+    let known = families(&program.client().get("/metrics").expect(200).text());
+    let document = include_str!("../../docs/OPERATING.md");
+    let (_, section) = document.split_once("\n## Metrics\n").expect("the section");
+    let (section, _) = section.split_once("\n## ").expect("the next one");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut documented: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in rows {
+        let (cell, _) = row.split_once(" | ").expect("a second cell");
+        let cell = format!("`{cell}");
+        for name in cell.split('`').skip(1).step_by(2) {
+            let (name, labels) = name.split_once('{').unwrap_or((name, ""));
+            let labels = labels.trim_end_matches('}').split(',');
+            let labels = labels
+                .filter(|label| !label.is_empty())
+                .map(str::to_owned)
+                .collect();
+            let twice = documented.insert(name.to_owned(), labels);
+            assert_eq!(twice, None, "{name} is documented twice");
+        }
+    }
+    assert!(known.len() > 50, "{known:?}");
+    assert_eq!(documented, known);
 }

@@ -148,7 +148,7 @@ fn descriptors(pid: u32) -> usize {
 }
 
 /// Lets this process have so many descriptors; says if it may not.
-fn room_for(descriptors: u64) -> bool {
+pub(crate) fn room_for(descriptors: u64) -> bool {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("read a limit");
     soft >= descriptors
         || setrlimit(Resource::RLIMIT_NOFILE, descriptors.min(hard), hard).is_ok() && hard >= descriptors
@@ -239,7 +239,8 @@ fn with_256_descriptors_new_clients_of_both_sides_are_served() {
         .collect();
     // Before the idle ones are closed for their silence.
     let open = descriptors(program.pid());
-    assert!((150..256).contains(&open), "{open} descriptors are open");
+    // Each side has a share of 64 (the rest is for those who follow, and for files): both are full.
+    assert!((128..256).contains(&open), "{open} descriptors are open");
     let served = newcomers(program.dns, 6, 200, Duration::from_secs(3));
     register(&program, "web", "a", json!({"address": "192.0.2.1"}));
     udp_is_as_fast(program.dns, before);

@@ -151,8 +151,8 @@ pub(super) fn words(data: &Data) -> String {
 }
 
 /// Asks one snapshot.
-pub(super) struct Resolver {
-    pub(super) snapshot: Arc<Snapshot>,
+pub(crate) struct Resolver {
+    pub(crate) snapshot: Arc<Snapshot>,
     pub(super) scratch: Scratch,
     pub(super) client: IpAddr,
     pub(super) transport: Transport,
@@ -166,7 +166,7 @@ impl Resolver {
         Self::at(Arc::new(Snapshot::of(catalog.state.clone())))
     }
 
-    pub(super) fn at(snapshot: Arc<Snapshot>) -> Self {
+    pub(crate) fn at(snapshot: Arc<Snapshot>) -> Self {
         Self {
             snapshot,
             scratch: Scratch::seeded(7),
@@ -184,7 +184,7 @@ impl Resolver {
         self
     }
 
-    pub(super) fn seeded(mut self, seed: u64) -> Self {
+    pub(crate) fn seeded(mut self, seed: u64) -> Self {
         self.scratch = Scratch::seeded(seed);
         self
     }
@@ -408,7 +408,7 @@ fn read_data(octets: &[u8], start: usize, end: usize, rtype: u16, serial: &mut O
 }
 
 /// Holds what `resolver` says of one name and type against the oracle's table of the zone `apex`.
-pub(super) fn agrees(
+pub(crate) fn agrees(
     resolver: &mut Resolver,
     table: &oracle::Table,
     apex: &str,

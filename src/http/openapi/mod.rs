@@ -12,6 +12,7 @@
 //! It needs no token, being outside `/v1`, and has no secret: it is the same for every server of a version, but for
 //! whether a token is asked for.
 
+mod operation;
 mod paths;
 mod pattern;
 mod replies;
@@ -33,11 +34,11 @@ use super::call::Call;
 use super::problem::Problem;
 use super::router::Api;
 
-use paths::{TOKEN, problem_name};
+use operation::{TOKEN, problem_name};
 use schema::{matching, named};
 
 /// What each problem means.
-const PROBLEMS: [(u16, &str); 13] = [
+const PROBLEMS: [(u16, &str); 14] = [
     (400, "The request is broken, or its body is not JSON."),
     (401, "A token of the server's --token-file is asked for."),
     (
@@ -47,6 +48,10 @@ const PROBLEMS: [(u16, &str); 13] = [
     (404, "There is no such thing."),
     (408, "The body did not come in time."),
     (409, "It collides with what exists."),
+    (
+        410,
+        "Changes that are not kept any more, or an index of another epoch; `oldest` is where the log begins.",
+    ),
     (412, "A precondition does not hold."),
     (413, "The body has more than 1 MiB."),
     (422, "Not what is asked for: the field says where."),

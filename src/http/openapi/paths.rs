@@ -1,245 +1,13 @@
 //! What can be asked: each path with its methods, as `router.rs` has them. A test asks the router for its paths and
 //! methods and holds both lists against each other.
 
-use utoipa::openapi::path::{
-    HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, ParameterStyle, PathItem, Paths,
-};
-use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::path::{HttpMethod, PathItem, Paths};
 
 use crate::catalog::limits;
-use crate::http::query::LIMIT_MAX;
 
-use super::pattern;
+use super::operation::{Op, index, label};
 use super::requests::zone_name;
-use super::schema::{Shape, any_of, list, matching, named, text, text_of, whole, word};
-
-/// The name of the one security scheme.
-pub(super) const TOKEN: &str = "token";
-
-/// Problems of any request of the API: a broken one, a foreign `Host` or `Origin`, a parameter that is wrong or unknown,
-/// too large a head, a bug of ours.
-const ANY: [u16; 5] = [400, 403, 422, 431, 500];
-/// Problems of a body: too slow, too large, too many under way.
-const BODY: [u16; 3] = [408, 413, 503];
-/// Problems of a write: a precondition, a busy or broken store, a full disk.
-const WRITE: [u16; 3] = [412, 503, 507];
-
-/// One operation under construction.
-struct Op {
-    method: HttpMethod,
-    id: &'static str,
-    summary: &'static str,
-    of_api: bool,
-    parameters: Vec<ParameterBuilder>,
-    body: Option<&'static str>,
-    replies: Vec<(u16, ResponseBuilder)>,
-    problems: Vec<u16>,
-}
-
-impl Op {
-    /// An operation under `/v1`.
-    fn new(method: HttpMethod, id: &'static str, summary: &'static str) -> Self {
-        Self {
-            method,
-            id,
-            summary,
-            of_api: true,
-            parameters: Vec::new(),
-            body: None,
-            replies: Vec::new(),
-            problems: ANY.to_vec(),
-        }
-    }
-
-    fn get(id: &'static str, summary: &'static str) -> Self {
-        Self::new(HttpMethod::Get, id, summary)
-    }
-
-    fn put(id: &'static str, summary: &'static str) -> Self {
-        Self::new(HttpMethod::Put, id, summary)
-            .problems(BODY)
-            .problems(WRITE)
-            .preconditions()
-    }
-
-    fn post(id: &'static str, summary: &'static str) -> Self {
-        Self::new(HttpMethod::Post, id, summary)
-            .problems(BODY)
-            .problems([507])
-    }
-
-    fn delete(id: &'static str, summary: &'static str) -> Self {
-        Self::new(HttpMethod::Delete, id, summary)
-            .problems(WRITE)
-            .preconditions()
-    }
-
-    /// One beside the API: it needs no token.
-    fn beside(id: &'static str, summary: &'static str) -> Self {
-        Self {
-            of_api: false,
-            problems: vec![500],
-            ..Self::get(id, summary)
-        }
-    }
-
-    fn query(mut self, name: &str, shape: Shape, what: &str) -> Self {
-        self.parameters
-            .push(parameter(name, ParameterIn::Query, shape, what));
-        self
-    }
-
-    /// `limit`, `after` and `prefix`.
-    fn window(self) -> Self {
-        self.query(
-            "limit",
-            whole(1, LIMIT_MAX as u64),
-            "So many entries at most; 1,000 where it is not given.",
-        )
-        .query(
-            "after",
-            text(),
-            "Only what comes after this name: the `next` of the page before.",
-        )
-        .query("prefix", text(), "Only names that begin so.")
-    }
-
-    fn header(mut self, name: &str, shape: Shape, what: &str) -> Self {
-        self.parameters
-            .push(parameter(name, ParameterIn::Header, shape, what));
-        self
-    }
-
-    fn preconditions(self) -> Self {
-        self.header(
-            "If-Match",
-            any_of([word(["*"]), matching(pattern::ENTITY_TAGS)]),
-            "Only if it exists, with one of these tags.",
-        )
-        .header("If-None-Match", word(["*"]), "Only if it does not exist.")
-    }
-
-    /// 304 for a reader that has it.
-    fn known(self) -> Self {
-        self.header("If-None-Match", text(), "304 if it has one of these tags still.")
-            .bare(304, "It is as the reader has it.")
-    }
-
-    fn body(mut self, shape: &'static str) -> Self {
-        self.body = Some(shape);
-        self
-    }
-
-    fn reply(mut self, status: u16, shape: &str, what: &str) -> Self {
-        let content = ContentBuilder::new().schema(Some(named(shape))).build();
-        let reply = ResponseBuilder::new()
-            .description(what)
-            .content("application/json", content);
-        self.replies.push((status, reply));
-        self
-    }
-
-    /// A reply without a body.
-    fn bare(mut self, status: u16, what: &str) -> Self {
-        self.replies
-            .push((status, ResponseBuilder::new().description(what)));
-        self
-    }
-
-    fn problems<const N: usize>(mut self, statuses: [u16; N]) -> Self {
-        self.problems.extend(statuses);
-        self
-    }
-
-    /// A single thing: its replies have its tag.
-    fn tagged(mut self) -> Self {
-        let tag = || {
-            HeaderBuilder::new()
-                .schema(Some(matching("^\"[0-9]+\"$")))
-                .description(Some("Its own index."))
-                .build()
-        };
-        for (_, reply) in &mut self.replies {
-            *reply = std::mem::take(reply).header("ETag", tag());
-        }
-        self
-    }
-
-    /// Puts it together, for a path with these parameters.
-    fn on(self, path: &str, suffix: &str, asks_for_tokens: bool) -> (HttpMethod, OperationBuilder) {
-        let mut operation = OperationBuilder::new()
-            .operation_id(Some(format!("{}{suffix}", self.id)))
-            .summary(Some(self.summary));
-        for part in path.split('/') {
-            let (shape, what) = match part {
-                "{zone}" => (zone_name(), "The zone."),
-                "{service}" => (label(), "The service."),
-                "{id}" => (label(), "The instance's id."),
-                _ => continue,
-            };
-            let name = part.trim_matches(['{', '}']);
-            operation =
-                operation.parameter(parameter(name, ParameterIn::Path, shape, what).required(Required::True));
-        }
-        for parameter in self.parameters {
-            operation = operation.parameter(parameter);
-        }
-        if let Some(body) = self.body {
-            let content = ContentBuilder::new().schema(Some(named(body))).build();
-            let body = RequestBodyBuilder::new().content("application/json", content);
-            operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
-        }
-        for (status, reply) in self.replies {
-            let reply = if self.of_api { with_index(reply) } else { reply };
-            operation = operation.response(status.to_string(), reply.build());
-        }
-        let mut problems = self.problems;
-        if self.of_api && asks_for_tokens {
-            problems.push(401);
-            operation = operation.security(SecurityRequirement::new(TOKEN, [""; 0]));
-        }
-        for status in problems {
-            let problem: RefOr<_> = Ref::from_response_name(problem_name(status)).into();
-            operation = operation.response(status.to_string(), problem);
-        }
-        (self.method, operation)
-    }
-}
-
-fn label() -> Shape {
-    matching(pattern::label(limits::LABEL_OCTETS_MAX))
-}
-
-fn parameter(name: &str, place: ParameterIn, shape: Shape, what: &str) -> ParameterBuilder {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(place)
-        .required(Required::False)
-        .schema(Some(shape))
-        .description(Some(what))
-}
-
-/// The headers of every reply under `/v1`.
-pub(super) fn with_index(reply: ResponseBuilder) -> ResponseBuilder {
-    let index = HeaderBuilder::new()
-        .schema(Some(matching("^[0-9]+$")))
-        .description(Some("The catalog's index that this was read at."));
-    let epoch = HeaderBuilder::new()
-        .schema(Some(matching("^[0-9a-f-]{36}$")))
-        .description(Some(
-            "The catalog's epoch: indexes of two have nothing to do with each other.",
-        ));
-    reply
-        .header("X-Callsign-Index", index.build())
-        .header("X-Callsign-Epoch", epoch.build())
-}
-
-/// What the component of a problem is called.
-pub(super) fn problem_name(status: u16) -> String {
-    format!("Problem{status}")
-}
+use super::schema::{list, named, text, text_of, word};
 
 /// All paths.
 pub(super) fn paths(asks_for_tokens: bool) -> Paths {
@@ -255,6 +23,9 @@ pub(super) fn paths(asks_for_tokens: bool) -> Paths {
     ));
     all.push(("/v1/zones/{zone}".into(), "", of_zone()));
     all.push(("/v1/batch".into(), "", vec![batch()]));
+    all.push(("/v1/guard".into(), "", of_guard()));
+    all.push(("/v1/changes".into(), "", vec![changes()]));
+    all.push(("/v1/watch".into(), "", vec![watch()]));
     for (root, suffix) in [("/v1", ""), ("/v1/zones/{zone}", "InZone")] {
         let service = format!("{root}/services/{{service}}");
         let instance = format!("{service}/instances/{{id}}");
@@ -266,6 +37,7 @@ pub(super) fn paths(asks_for_tokens: bool) -> Paths {
                 vec![
                     Op::get("listServices", "The services, with counts of their instances")
                         .window()
+                        .waits()
                         .reply(200, "Services", "A page of them.")
                         .problems([404]),
                 ],
@@ -297,28 +69,8 @@ pub(super) fn paths(asks_for_tokens: bool) -> Paths {
 }
 
 fn beside_the_api() -> Vec<(String, &'static str, Vec<Op>)> {
-    let as_text = |media_type: &str, op: Op, what: &str| {
-        let content = ContentBuilder::new().schema(Some(text())).build();
-        let mut op = op;
-        op.replies.push((
-            200,
-            ResponseBuilder::new()
-                .description(what)
-                .content(media_type, content),
-        ));
-        op
-    };
-    let metrics = Op::beside("metrics", "What is counted, for Prometheus").problems([422]);
-    let mut itself = Op::beside("openapi", "This document").problems([403, 422, 400, 431]);
-    let content = ContentBuilder::new()
-        .schema(Some(super::schema::having([])))
-        .build();
-    itself.replies.push((
-        200,
-        ResponseBuilder::new()
-            .description("OpenAPI 3.1.")
-            .content("application/json", content),
-    ));
+    let metrics = [("application/openmetrics-text", text()), ("text/plain", text())];
+    let itself = [("application/json", super::schema::having([]))];
     [
         (
             "/healthz",
@@ -334,9 +86,20 @@ fn beside_the_api() -> Vec<(String, &'static str, Vec<Op>)> {
         ),
         (
             "/metrics",
-            as_text("application/openmetrics-text", metrics, "OpenMetrics 1.0."),
+            Op::beside("metrics", "What is counted, for Prometheus")
+                .content(
+                    200,
+                    metrics,
+                    "OpenMetrics 1.0; with `Accept: text/plain` alone, the older form 0.0.4.",
+                )
+                .problems([422]),
         ),
-        ("/openapi.json", itself),
+        (
+            "/openapi.json",
+            Op::beside("openapi", "This document")
+                .content(200, itself, "OpenAPI 3.1.")
+                .problems([403, 422, 400, 431]),
+        ),
     ]
     .map(|(path, op)| (path.to_owned(), "", vec![op]))
     .into()
@@ -363,6 +126,7 @@ fn of_zone() -> Vec<Op> {
 fn of_service() -> Vec<Op> {
     vec![
         Op::get("showService", "A service with its instances")
+            .waits()
             .reply(200, "Service", "The service.")
             .known()
             .tagged()
@@ -381,25 +145,21 @@ fn of_service() -> Vec<Op> {
 
 fn list_instances() -> Op {
     let tags = list(text_of(1, limits::TAG_OCTETS_MAX), None, None);
-    let mut op = Op::get("listInstances", "The instances of a service")
+    Op::get("listInstances", "The instances of a service")
         .window()
+        .waits()
         .query(
             "answerable",
             word(["true", "false"]),
             "Only those that DNS answers.",
         )
-        .query(
+        .repeated(
             "tag",
             tags,
             "Only those with this tag; repeated, with all of them.",
         )
         .reply(200, "Instances", "A page of them.")
-        .problems([404]);
-    if let Some(tag) = op.parameters.pop() {
-        op.parameters
-            .push(tag.style(Some(ParameterStyle::Form)).explode(Some(true)));
-    }
-    op
+        .problems([404])
 }
 
 fn of_instance() -> Vec<Op> {
@@ -468,4 +228,66 @@ fn heartbeats() -> Op {
         .body("Heartbeats")
         .reply(200, "HeartbeatsDone", "How many there are, and which are not.")
         .problems([404])
+}
+
+fn of_guard() -> Vec<Op> {
+    let zone = |op: Op| {
+        op.query("zone", zone_name(), "Of this zone alone.")
+            .problems([404])
+    };
+    vec![
+        zone(Op::get("showGuard", "What the guard against mass expiry holds")).reply(
+            200,
+            "Guards",
+            "Each zone's guard.",
+        ),
+        zone(
+            Op::new(
+                HttpMethod::Delete,
+                "releaseGuard",
+                "Let go of what the guard holds",
+            )
+            .problems([503, 507]),
+        )
+        .bare(204, "What was held has lapsed."),
+    ]
+}
+
+fn changes() -> Op {
+    Op::get(
+        "listChanges",
+        "The change log after an index, or from the oldest change that is kept",
+    )
+    .query(
+        "after",
+        index(),
+        "Only changes after this index: the `next` of the page before.",
+    )
+    .limit()
+    .of_epoch()
+    .reply(200, "Changes", "A page of them.")
+    .problems([410, 503])
+}
+
+fn watch() -> Op {
+    Op::get("watch", "What changes, as it changes: a reply without an end")
+        .query("zone", zone_name(), "Only what changes in this zone.")
+        .query("service", label(), "Only what changes of services of this name.")
+        .query("after", index(), "Begin after this index; not together with snapshot=true.")
+        .query("snapshot", word(["true", "false"]), "Begin with everything.")
+        .of_epoch()
+        .header(
+            "Last-Event-ID",
+            text(),
+            "Begin after this index, whatever else is asked for: a browser sends it when it connects again.",
+        )
+        .content(
+            200,
+            [
+                ("text/event-stream", named("Event")),
+                ("application/x-ndjson", named("Told")),
+            ],
+            "Server-sent events, or with `Accept: application/x-ndjson` lines; the shapes are those of one event and of one line.",
+        )
+        .problems([404, 410, 503])
 }

@@ -101,6 +101,9 @@ pub(super) const IPV6: &str = concat!(
 /// A list of entity tags (RFC 9110 §13.1.1).
 pub(super) const ENTITY_TAGS: &str = "^(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*$";
 
+/// An epoch (RFC 9562 §4).
+pub(super) const UUID: &str = "^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$";
+
 /// A key of `meta`.
 pub(super) fn meta_key() -> String {
     format!("^[ -<>-~]{{1,{}}}$", limits::META_KEY_OCTETS_MAX)

@@ -3,12 +3,13 @@
 
 use utoipa::openapi::schema::KnownFormat;
 
-use crate::catalog::{OnEmpty, Protocol, Status};
+use crate::catalog::{Kind, OnEmpty, Protocol, Status};
+use crate::lease::guard::Scope;
 
 use super::pattern;
 use super::schema::{
     Field, Shape, any_of, boolean, formatted, list, map, matching, may, named, need, null, object, text,
-    whole, word,
+    text_with, whole, word,
 };
 
 /// The components, by name.
@@ -23,6 +24,7 @@ pub(super) fn components() -> Vec<(&'static str, Shape)> {
                 need("detail", text()),
                 need("code", matching("^[a-z_0-9]+$")),
                 may("field", text()),
+                may("oldest", count()),
             ]),
         ),
         ("Time", formatted(KnownFormat::DateTime)),
@@ -49,6 +51,7 @@ pub(super) fn components() -> Vec<(&'static str, Shape)> {
                 need("instances", list(named("Instance"), None, None)),
                 need("created_at", named("Time")),
                 need("index", count()),
+                may("guard", object(held())),
             ]),
         ),
         ("Instance", object(instance())),
@@ -73,11 +76,43 @@ pub(super) fn components() -> Vec<(&'static str, Shape)> {
                 need("unknown", list(text(), None, None)),
             ]),
         ),
+        (
+            "Guards",
+            object([
+                need("scope", word(Scope::ALL.map(Scope::as_str))),
+                need("at_most", named("Duration")),
+                need("zones", list(guard(), None, None)),
+            ]),
+        ),
+        (
+            "Changes",
+            object([
+                need("changes", list(named("Change"), None, None)),
+                need("oldest", count()),
+                may("next", count()),
+            ]),
+        ),
+        ("Change", change([], text(), text())),
+        (
+            "Told",
+            change(["reset", "synced"], or_none(text()), or_none(text())),
+        ),
+        (
+            // Its data is what a line is. One without a name is a `message` (WHATWG HTML §9.2.6).
+            "Event",
+            object([
+                may("id", matching("^[0-9]+$")),
+                may("event", word(["message", "reset", "synced"])),
+                need("data", text_with("Told")),
+            ]),
+        ),
+        ("After", after()),
         ("Alive", object([need("alive", boolean())])),
         (
             "Readiness",
             object([
                 need("ready", boolean()),
+                need("guarded", boolean()),
                 need("parts", object([need("dns", part()), may("store", part())])),
             ]),
         ),
@@ -151,13 +186,13 @@ fn instance() -> Vec<Field> {
         need("weight", whole(0, u16::MAX.into())),
         need("tags", list(text(), None, None)),
         need("meta", map(any, text(), None)),
-        need("lease", any_of([named("Duration"), null()])),
+        need("lease", or_none(named("Duration"))),
         need("deregister_after", named("Duration")),
         need("checks", list(null(), None, Some(0))),
         need("health", object(health)),
         need("draining", boolean()),
-        need("lease_expires_at", any_of([named("Time"), null()])),
-        need("remove_at", any_of([named("Time"), null()])),
+        need("lease_expires_at", or_none(named("Time"))),
+        need("remove_at", or_none(named("Time"))),
         need("created_at", named("Time")),
         need("updated_at", named("Time")),
         need("created_index", count()),
@@ -171,4 +206,65 @@ fn made() -> Shape {
 
 fn part() -> Shape {
     object([need("ready", boolean()), may("reason", text())])
+}
+
+/// It, or null.
+fn or_none(shape: Shape) -> Shape {
+    any_of([shape, null()])
+}
+
+/// What is held of a service.
+fn held() -> [Field; 3] {
+    [
+        need("since", named("Time")),
+        need("until", named("Time")),
+        need("held", list(text(), Some(1), None)),
+    ]
+}
+
+/// The guard of a zone.
+fn guard() -> Shape {
+    let service = object([need("service", text())].into_iter().chain(held()));
+    object([
+        need("zone", text()),
+        need("holds", boolean()),
+        need("since", or_none(named("Time"))),
+        need("until", or_none(named("Time"))),
+        need("leases", count()),
+        need("lapsed", count()),
+        need("held", count()),
+        need("services", list(service, None, None)),
+    ])
+}
+
+/// A change; on a watch, `more` kinds too, and what they and the things of a picture lack.
+fn change<const N: usize>(more: [&'static str; N], zone: Shape, by: Shape) -> Shape {
+    let kinds = Kind::ALL.map(Kind::as_str).into_iter().chain(more);
+    object([
+        need("index", count()),
+        need("at", named("Time")),
+        need("kind", word(kinds)),
+        need("zone", zone),
+        need("service", or_none(text())),
+        need("instance", or_none(text())),
+        need("by", by),
+        need("after", named("After")),
+    ])
+}
+
+/// What a change left: a service without its instances, a zone without the number of its services.
+fn after() -> Shape {
+    let service = object([
+        need("zone", text()),
+        need("name", text()),
+        need("settings", named("Settings")),
+        need("created_at", named("Time")),
+        need("index", count()),
+    ]);
+    let zone = object([
+        need("name", text()),
+        need("serial", whole(0, u32::MAX.into())),
+        need("settings", named("Settings")),
+    ]);
+    any_of([named("Instance"), service, zone, null()])
 }

@@ -95,7 +95,7 @@ fn any_address() -> Shape {
 }
 
 /// Text, or a number of seconds.
-fn between(min: Duration, max: Duration) -> Shape {
+pub(super) fn between(min: Duration, max: Duration) -> Shape {
     any_of([
         matching(pattern::duration(min, max)),
         number_of_seconds(min.as_secs_f64(), max.as_secs_f64(), 0.001),

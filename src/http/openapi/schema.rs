@@ -178,6 +178,17 @@ pub(super) fn formatted(format: KnownFormat) -> Shape {
     plain(text.format(Some(SchemaFormat::KnownFormat(format))).build())
 }
 
+/// Text that is JSON of the component of that name.
+pub(super) fn text_with(name: &str) -> Shape {
+    // The crate has no `contentSchema` (JSON Schema 2020-12, validation §8.5) of its own.
+    let what = [("contentSchema", serde_json::json!(named(name)))];
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .content_media_type("application/json")
+        .extensions(Some(what.into_iter().collect()));
+    plain(text.build())
+}
+
 /// The component of that name.
 pub(super) fn named(name: &str) -> Shape {
     RefOr::Ref(Ref::from_schema_name(name))

@@ -1,6 +1,7 @@
 //! `/openapi.json` says what is so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 
 use serde_json::json;
 
@@ -363,6 +364,33 @@ async fn real_replies_have_the_shapes_that_it_describes() {
             "/v1/batch",
             r#"{"operations":[{"op":"put","service":"web","id":"a"}]}"#,
         ),
+        ("GET /v1/guard", "/v1/guard", ""),
+        ("GET /v1/guard?zone=svc.internal", "/v1/guard", ""),
+        ("GET /v1/guard?zone=b.internal", "/v1/guard", ""),
+        ("DELETE /v1/guard", "/v1/guard", ""),
+        ("DELETE /v1/guard?zone=b.internal", "/v1/guard", ""),
+        ("GET /v1/changes", "/v1/changes", ""),
+        ("GET /v1/changes?limit=1", "/v1/changes", ""),
+        ("GET /v1/changes?after=99999", "/v1/changes", ""),
+        ("GET /v1/changes?after=x", "/v1/changes", ""),
+        ("GET /v1/watch?after=1&snapshot=true", "/v1/watch", ""),
+        ("GET /v1/watch?zone=b.internal", "/v1/watch", ""),
+        (
+            "GET /v1/services/web?index=0&wait=10m",
+            "/v1/services/{service}",
+            "",
+        ),
+        (
+            "GET /v1/services/nobody?index=0&wait=1ms",
+            "/v1/services/{service}",
+            "",
+        ),
+        ("GET /v1/services?index=0&wait=601", "/v1/services", ""),
+        (
+            "GET /v1/services/web/instances?index=99999&answerable=true",
+            "/v1/services/{service}/instances",
+            "",
+        ),
         ("DELETE /v1/services/web/instances/web-1", INSTANCE, ""),
         ("DELETE /v1/services/web", "/v1/services/{service}", ""),
         (
@@ -373,9 +401,80 @@ async fn real_replies_have_the_shapes_that_it_describes() {
     ] {
         judge.ask(&api, line, route, body).await;
     }
-    assert!(judge.seen.len() > 35, "{:?}", judge.seen);
+    assert!(judge.seen.len() > 45, "{:?}", judge.seen);
     let same = api.get(WEB_1).await;
     assert_eq!(same.problem(), (404, "no_instance".into(), "-".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_watch_tells_has_the_shape_that_it_describes() {
+    let api = Api::new().await;
+    api.done("PUT /v1/services/web", r#"{"ttl":"10s"}"#).await;
+    api.done(
+        "PUT /v1/services/web/instances/web-1",
+        r#"{"address":"192.0.2.1","lease":"15s"}"#,
+    )
+    .await;
+    let document = api.get("/openapi.json").await.json();
+    let judge = Judge {
+        document,
+        seen: BTreeSet::new(),
+    };
+    let said = &judge.document["paths"]["/v1/watch"]["get"]["responses"]["200"];
+    let told = judge.validator(&said["content"]["application/x-ndjson"]["schema"]);
+    let peer = Peer::new(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let watch = async |path: &str, accept: &str| {
+        let request = Request::get(path)
+            .header("host", "localhost")
+            .header("accept", accept);
+        let request = request.body(Body::empty()).expect("a request");
+        api.front.answer(request, &peer).await
+    };
+    let mut lines = watch("/v1/watch?snapshot=true", "application/x-ndjson").await;
+    let mut events = watch("/v1/watch?after=99999", "text/event-stream").await;
+    for reply in [&lines, &events] {
+        for name in said["headers"].as_object().expect("headers").keys() {
+            assert!(reply.headers().contains_key(name), "{name}");
+        }
+    }
+    // The picture, and then something that changes.
+    let kinds = |text: &str, start: &str| -> Vec<String> {
+        let data = text.lines().filter_map(|line| line.strip_prefix(start));
+        data.map(|line| {
+            let line: Value = serde_json::from_str(line).expect("JSON");
+            let found = told.validate(&line).map_err(|error| error.to_string());
+            assert_eq!(found, Ok(()), "{line}");
+            line["kind"].as_str().expect("a kind").to_owned()
+        })
+        .collect()
+    };
+    let picture = ["zone", "service", "register", "synced"];
+    assert_eq!(kinds(&read_to(&mut lines, "synced").await, ""), picture);
+    let text = read_to(&mut events, "synced").await;
+    assert_eq!(kinds(&text, "data: ")[0], "reset");
+    assert_eq!(kinds(&text, "data: ")[1..], picture);
+    api.done("DELETE /v1/services/web", "").await;
+    tokio::select! {
+        () = api.front.tell() => unreachable!("it tells for as long as it lives"),
+        text = read_to(&mut lines, "\"kind\":\"service\"") => {
+            assert_eq!(kinds(&text, ""), ["deregister", "service"]);
+        }
+    }
+}
+
+/// Reads on until what was read since has `wanted` in it, and ends a line.
+async fn read_to(reply: &mut axum::http::Response<Body>, wanted: &str) -> String {
+    let mut text = String::new();
+    while !(text.contains(wanted) && text.ends_with('\n')) {
+        let next = std::future::poll_fn(|context| Pin::new(reply.body_mut()).poll_frame(context));
+        let frame = tokio::time::timeout(Duration::from_secs(20), next).await;
+        let frame = frame
+            .expect("something in time")
+            .expect("no end")
+            .expect("no error");
+        text.push_str(std::str::from_utf8(frame.data_ref().expect("data")).expect("UTF-8"));
+    }
+    text
 }
 
 #[tokio::test(flavor = "multi_thread")]

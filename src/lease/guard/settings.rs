@@ -17,11 +17,12 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Zone, Self::Service];
+
     /// `off`, `zone` or `service`.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Off, Self::Zone, Self::Service]
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 
     /// The word of the flag and of the API.

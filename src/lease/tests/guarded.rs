@@ -287,10 +287,8 @@ fn all_of_it_is_let_go_when_the_time_is_over() {
     let mut bench = bench_with(&[10], guarding);
     bench.advance(10_000);
     bench.expire();
-    assert_eq!(
-        bench.expires_at_ms("i9.s0").map(|ms| ms > 0),
-        Some(bench.held_of("s0").is_some())
-    );
+    let held = bench.held_of("s0").unwrap().instances[0].to_string();
+    assert_eq!(bench.expires_at_ms(&format!("{held}.s0")), Some(120_000));
     bench.advance(119_999);
     bench.expire();
     assert_eq!(bench.answerable("s0"), 7);
@@ -375,6 +373,37 @@ fn removals_after_a_lapse_wait_while_the_guard_holds_and_those_of_a_drain_do_not
     bench.deadlines.release_guard(None);
     bench.pass(3, &[]);
     assert!(!bench.catalog.has(&lapsed));
+}
+
+/// The seeded simulation found it: the deadline of the drain was forgotten when the lease was held, and came back with
+/// the next change of the instance or at the end of the guard.
+#[test]
+fn a_drain_that_began_before_the_lease_was_held_removes_in_its_time() {
+    let mut bench = bench_of(&[10]);
+    for name in names(0, 0..10) {
+        bench.commit(drain(&name, true, Some(delay(20_000))));
+    }
+    bench.advance(10_000);
+    bench.expire();
+    let (lapsed, held) = bench.lapsed_and_held();
+    assert!(held > 0);
+    bench.advance(10_000);
+    assert_eq!(bench.expire().len(), lapsed + held, "each is removed");
+    assert_eq!(bench.catalog.service("s0").instances.len(), 0);
+}
+
+/// The seeded simulation found it: a removal that was queued stood in the place of the lease's own deadline.
+#[test]
+fn a_held_lease_that_is_renewed_runs_out_again_though_a_removal_is_due_later() {
+    let mut bench = bench_of(&[10]);
+    bench.advance(10_000);
+    bench.expire();
+    let held = bench.held_of("s0").unwrap().instances[0].to_string();
+    let held = format!("{held}.s0");
+    bench.commit(drain(&held, true, Some(delay(3_600_000))));
+    assert_eq!(bench.renew(&held), Renewal::Renewed);
+    bench.advance(10_000);
+    assert_eq!(bench.due(), [format!("lapse {held}")]);
 }
 
 #[test]

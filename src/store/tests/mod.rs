@@ -37,7 +37,9 @@ impl Book {
             store,
             state,
             identity,
+            older,
         } = Store::open(dir).expect("a directory that can be opened");
+        assert_eq!(older, None);
         Self {
             store,
             state,

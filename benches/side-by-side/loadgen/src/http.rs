@@ -9,8 +9,12 @@ use crate::fail;
 /// How long a reply may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The octets of a request.
+/// The octets of a request. One without a body names no type of it.
 pub fn request(method: &str, path: &str, server: SocketAddr, body: &str) -> Vec<u8> {
+    if body.is_empty() {
+        return format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nContent-Length: 0\r\n\r\n")
+            .into_bytes();
+    }
     format!(
         "{method} {path} HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -1,6 +1,7 @@
 //! The workload into Callsign, the way that anybody would put it there: batches over HTTP, several at once.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::arguments::{Arguments, Json};
@@ -16,8 +17,20 @@ const CONNECTIONS: usize = 4;
 /// Loads it.
 pub fn run(arguments: &Arguments) -> Json {
     let services: u32 = arguments.number("services", 10_000);
-    let http = arguments.address("http");
     let begun_ns = monotonic_ns();
+    let more = match arguments.text("lease") {
+        "" => String::new(),
+        lease => format!(",\"lease\":\"{lease}\""),
+    };
+    load(services, arguments.address("http"), &more);
+    let took_s = (monotonic_ns() - begun_ns) as f64 / 1e9;
+    Json::begin()
+        .number("load_s", took_s)
+        .number("instances_per_s", f64::from(services * INSTANCES) / took_s)
+}
+
+/// Loads so many services, each instance with `more` fields.
+fn load(services: u32, http: SocketAddr, more: &str) {
     let next = AtomicU32::new(0);
     std::thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
@@ -28,22 +41,15 @@ pub fn run(arguments: &Arguments) -> Json {
                     if first >= services {
                         return;
                     }
-                    connection.write(
-                        "POST",
-                        "/v1/batch",
-                        &batch(first..(first + SERVICES).min(services)),
-                    );
+                    let body = batch(first..(first + SERVICES).min(services), more);
+                    connection.write("POST", "/v1/batch", &body);
                 }
             });
         }
     });
-    let took_s = (monotonic_ns() - begun_ns) as f64 / 1e9;
-    Json::begin()
-        .number("load_s", took_s)
-        .number("instances_per_s", f64::from(services * INSTANCES) / took_s)
 }
 
-fn batch(services: std::ops::Range<u32>) -> String {
+fn batch(services: std::ops::Range<u32>, more: &str) -> String {
     let mut body = String::from("{\"operations\":[");
     let first = services.start;
     for number in services {
@@ -51,7 +57,7 @@ fn batch(services: std::ops::Range<u32>) -> String {
             let comma = if number == first && instance == 0 { "" } else { "," };
             let _ = write!(
                 body,
-                "{comma}{{\"op\":\"register\",\"service\":\"{}\",\"id\":\"i{instance}\",\"address\":\"{}\",\"port\":{}}}",
+                "{comma}{{\"op\":\"register\",\"service\":\"{}\",\"id\":\"i{instance}\",\"address\":\"{}\",\"port\":{}{more}}}",
                 service(number),
                 address(number, instance, false),
                 port(instance)

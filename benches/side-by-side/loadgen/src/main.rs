@@ -7,9 +7,12 @@
 mod arguments;
 mod change;
 mod changes;
+mod closed;
 mod echo;
 mod etcd;
 mod flood;
+mod grpc;
+mod heartbeat;
 mod histogram;
 mod http;
 mod load;
@@ -20,6 +23,7 @@ mod process;
 mod questions;
 mod register;
 mod socket;
+mod stream;
 mod workload;
 
 use std::net::UdpSocket;
@@ -32,7 +36,7 @@ const USAGE: &str = "\
 Usage: loadgen COMMAND [--KEY VALUE]...
 
   zone          --services N                  the workload as a master file, on standard output
-  load          --services N --http A         the workload into Callsign, in batches
+  load          --services N --http A [--lease TIME]   the workload into Callsign, in batches
   first-answer  --services N --server A --since NS [--limit S]
                 milliseconds from the monotonic time NS to the first right answer about the last service
   flood         --services N --server A [--clients N] [--window N] [--mix full|hits|misses] [--pid P] [--threads PREFIX]
@@ -41,8 +45,12 @@ Usage: loadgen COMMAND [--KEY VALUE]...
                 open loop over UDP, Poisson arrivals; latency from the time a question was due
   echo          --server A [--together 1]     the floor: sends 108 octets back for each datagram, unread; together:
                 those to one client in one message (GSO)
-  register      --http A [--clients N]        each client registers new instances, one after the other
-  etcd          --server A [--clients N] [--connections N]   the same as puts over gRPC
+  register      --http A [--clients N] [--batch N]   each client registers new instances: one request after the other,
+                one instance in each (PUT) or that many (POST /v1/batch)
+  etcd          --server A [--clients N] [--batch N] [--connections N]   the same as puts over gRPC, many in a Txn
+  heartbeat     --http A --services N [--clients N] [--batch N] [--pipelined N]
+                renews leases that `load` gave: one in a request (PUT …/heartbeat) or many (POST /v1/heartbeats), with
+                that many requests under way on each connection
   changes       --services N --http A --server A [--rate R] [--clients N]
                 registrations at a rate; the next question after each acknowledgement must show it
   change        --http A --server A --instances N [--times N]   one change at a time in a service of N instances
@@ -61,6 +69,7 @@ fn main() {
         "probe" => probe::run(&arguments),
         "echo" => return echo::run(&arguments),
         "register" => register::run(&arguments),
+        "heartbeat" => heartbeat::run(&arguments),
         "etcd" => etcd::run(&arguments),
         "changes" => changes::run(&arguments),
         "change" => change::run(&arguments),

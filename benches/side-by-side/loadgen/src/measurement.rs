@@ -8,6 +8,7 @@ use crate::socket::monotonic_ns;
 /// What a measurement saw between its beginning and its end.
 #[derive(Default)]
 pub struct Tally {
+    /// Questions, or operations: a request of many counts as many.
     pub answered: u64,
     pub wrong: u64,
     pub lost: u64,
@@ -22,11 +23,13 @@ struct Begun {
     server_ns: u64,
     threads_ns: u64,
     own_ns: u64,
+    written_octets: u64,
 }
 
 /// Counts and times, begun anew once everything is warm.
 pub struct Measurement {
     pub tally: Tally,
+    /// Of each request.
     pub times: Histogram,
     /// Times that this program itself was late, where it keeps a schedule.
     pub held_up: u64,
@@ -65,6 +68,7 @@ impl Measurement {
                     server_ns: self.watched.run_ns(""),
                     threads_ns: self.threads_ns(),
                     own_ns: own_run_ns(),
+                    written_octets: self.watched.written_octets(),
                     at_ns: monotonic_ns(),
                 });
                 false
@@ -89,6 +93,7 @@ impl Measurement {
         let used_ns = self.watched.run_ns("").saturating_sub(begun.server_ns) as f64;
         let by_threads_ns = self.threads_ns().saturating_sub(begun.threads_ns) as f64;
         let own_ns = (own_run_ns() - begun.own_ns) as f64;
+        let written_octets = self.watched.written_octets() - begun.written_octets;
         let tally = &self.tally;
         let answered = tally.answered.max(1) as f64;
         let json = Json::begin()
@@ -101,7 +106,8 @@ impl Measurement {
             .count("wrong", tally.wrong)
             .count("lost", tally.lost)
             .count("late", tally.late)
-            .number("reply_octets", tally.octets as f64 / answered);
+            .number("reply_octets", tally.octets as f64 / answered)
+            .count("written_octets", written_octets);
         self.times.write(self.watched.write_memory(json), "reply")
     }
 }

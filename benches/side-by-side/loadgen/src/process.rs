@@ -53,6 +53,16 @@ impl Processes {
         tasks.flatten().flatten().filter_map(of_task).sum()
     }
 
+    /// Octets that they had written to files on a disk, whether or not they are there yet (`write_bytes` of proc(5)).
+    pub fn written_octets(&self) -> u64 {
+        let of_process = |pid| {
+            let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
+            let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "))?;
+            line.parse::<u64>().ok()
+        };
+        self.0.iter().filter_map(of_process).sum()
+    }
+
     /// PSS and RSS in KiB, as fields.
     pub fn write_memory(&self, json: Json) -> Json {
         let (mut pss, mut rss) = (0, 0);

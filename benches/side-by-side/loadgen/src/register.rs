@@ -1,25 +1,12 @@
 //! Registrations as fast as a number of clients can have them acknowledged: each has a connection and one request
-//! under way, and each request is a new instance, three to a service. One thread, so that the generator's core does
-//! not spend itself on switching.
+//! under way, and each instance is a new one, three to a service.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::fmt::Write;
 
 use crate::arguments::{Arguments, Json};
-use crate::fail;
-use crate::http::{connect, instance_path, reply, request};
-use crate::measurement::Measurement;
-use crate::socket::{Poll, monotonic_ns};
+use crate::closed::{self, Load};
+use crate::http::{instance_path, request};
 use crate::workload::{INSTANCES, body, port};
-
-/// Without a reply for so long, something is wrong.
-const SILENCE_MS: u32 = 30_000;
-
-struct Client {
-    stream: TcpStream,
-    received: Vec<u8>,
-    sent_ns: u64,
-}
 
 /// A registration that nobody made before: its service, its instance, its body.
 pub fn new_instance(run: u64, count: u64) -> (String, String, String) {
@@ -34,65 +21,49 @@ pub fn new_instance(run: u64, count: u64) -> (String, String, String) {
 
 /// The measurement.
 pub fn run(arguments: &Arguments) -> Json {
-    let http = arguments.address("http");
-    let count: usize = arguments.number("clients", 64);
     let run: u64 = arguments.number("seed", 1);
-    let mut poll = Poll::new();
-    let mut made = 0;
-    let mut ask = |client: &mut Client| {
-        let (service, instance, body) = new_instance(run, made);
-        made += 1;
-        let octets = request("PUT", &instance_path(&service, &instance), http, &body);
-        client.sent_ns = monotonic_ns();
-        // A request is far smaller than what the kernel takes at once from a client that waits for each reply.
-        if let Err(error) = client.stream.write_all(&octets) {
-            fail(&format!("send a registration: {error}"));
-        }
+    let operations: u64 = arguments.number("batch", 1);
+    let load = Load {
+        http: arguments.address("http"),
+        clients: arguments.number("clients", 64),
+        under_way: 1,
+        operations,
     };
-    let mut clients: Vec<Client> = (0..count)
-        .map(|number| {
-            let stream = connect(http);
-            stream
-                .set_nonblocking(true)
-                .unwrap_or_else(|error| fail(&format!("a connection: {error}")));
-            poll.add(&stream, number);
-            Client {
-                stream,
-                received: Vec::new(),
-                sent_ns: 0,
-            }
-        })
-        .collect();
-    clients.iter_mut().for_each(&mut ask);
-    let mut measurement = Measurement::start(arguments, 0.5, 5.0);
-    let mut part = [0; 16 << 10];
-    loop {
-        if measurement.is_over(monotonic_ns()) {
-            return measurement.end();
-        }
-        let mut is_silent = true;
-        for number in poll.wait(SILENCE_MS) {
-            is_silent = false;
-            let client = &mut clients[number];
-            match client.stream.read(&mut part) {
-                Ok(0) => fail("the server closed a connection"),
-                Ok(octets) => client.received.extend_from_slice(&part[..octets]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => fail(&format!("receive a reply: {error}")),
-            }
-            if let Some((status, octets)) = reply(&client.received) {
-                client.received.drain(..octets);
-                if status == 201 {
-                    measurement.tally.answered += 1;
-                    measurement.times.add(monotonic_ns() - client.sent_ns);
-                } else {
-                    measurement.tally.wrong += 1;
-                }
-                ask(client);
-            }
-        }
-        if is_silent {
-            fail("no reply for half a minute");
-        }
+    let mut made = 0;
+    let mut new = || {
+        made += 1;
+        new_instance(run, made - 1)
+    };
+    if operations == 1 {
+        let one = |_, out: &mut Vec<u8>| {
+            let (service, instance, body) = new();
+            let path = instance_path(&service, &instance);
+            out.extend_from_slice(&request("PUT", &path, load.http, &body));
+        };
+        return closed::run(arguments, &load, one, |status, _| status == 201);
     }
+    let many = |_, out: &mut Vec<u8>| {
+        let mut whole = String::from("{\"operations\":[");
+        for at in 0..operations {
+            let (service, instance, body) = new();
+            let comma = if at == 0 { "" } else { "," };
+            let fields = body.strip_prefix('{').expect("a body is an object");
+            let _ = write!(
+                whole,
+                "{comma}{{\"op\":\"register\",\"service\":\"{service}\",\"id\":\"{instance}\",{fields}"
+            );
+        }
+        whole.push_str("]}");
+        out.extend_from_slice(&request("POST", "/v1/batch", load.http, &whole));
+    };
+    // All or nothing, and nobody had registered any of them.
+    closed::run(arguments, &load, many, |status, octets| {
+        status == 200 && times(octets, b"\"changed\":true") == operations
+    })
+}
+
+/// How often `wanted` stands in a text, for one without repeated beginnings.
+fn times(text: &[u8], wanted: &[u8]) -> u64 {
+    let starts = (0..text.len()).filter(|&at| text[at] == wanted[0]);
+    starts.filter(|&at| text[at..].starts_with(wanted)).count() as u64
 }

@@ -268,6 +268,19 @@ impl Poll {
         assert_eq!(done, 0, "epoll: {}", io::Error::last_os_error());
     }
 
+    /// Whether `socket` is reported also while the kernel has room for more to send.
+    pub fn report_room(&self, socket: &impl AsRawFd, number: usize, is_wanted: bool) {
+        let room = if is_wanted { libc::EPOLLOUT } else { 0 };
+        let mut event = libc::epoll_event {
+            events: (libc::EPOLLIN | room) as u32,
+            u64: number as u64,
+        };
+        let (epoll, socket) = (self.epoll.as_raw_fd(), socket.as_raw_fd());
+        // SAFETY: reads `event`, which outlives the call.
+        let done = unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_MOD, socket, &mut event) };
+        assert_eq!(done, 0, "epoll: {}", io::Error::last_os_error());
+    }
+
     /// The numbers of those with something to read, at most so many milliseconds from now.
     pub fn wait(&mut self, limit_ms: u32) -> impl Iterator<Item = usize> + use<'_> {
         let room = self.events.len() as libc::c_int;
