@@ -421,7 +421,8 @@ impl Watcher {
                 );
             }
             let committed: Vec<_> = log
-                .range(run.after + 1..=until)
+                .range(run.after + 1..)
+                .take_while(|(index, _)| **index <= until)
                 .map(|(_, change)| change)
                 .filter(|change| self.wants(change))
                 .collect();
@@ -470,6 +471,7 @@ fn a_gap_a_repeat_and_what_was_told_otherwise_are_found() {
     };
     assert!(!is_found(3, None, &[(4, 4), (5, 5)]));
     assert!(!is_found(3, Some(3), &[(4, 4)]));
+    assert!(!is_found(3, Some(3), &[]));
     assert!(is_found(3, None, &[(5, 5)]), "a gap at the beginning");
     assert!(is_found(3, None, &[(4, 4), (6, 6)]), "a gap");
     assert!(is_found(3, None, &[(4, 4), (4, 4), (5, 5)]), "a repeat");
