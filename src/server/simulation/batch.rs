@@ -263,7 +263,7 @@ impl Run<'_> {
         let is_written = tried.model.index > self.model.index;
         self.model = tried.model;
         if is_written {
-            self.trim();
+            self.trim(self.model.index - from as u64);
             let made: Vec<Logged> = self.model.log[from..].to_vec();
             self.leases.committed(&self.model, &made);
         }
@@ -273,11 +273,13 @@ impl Run<'_> {
         tried.told
     }
 
-    /// The change log keeps so many, and none that is too old but the newest.
-    pub(super) fn trim(&mut self) {
+    /// The change log keeps so many, and none that is too old but the newest; a commit that added so many removes only
+    /// some of what is over.
+    pub(super) fn trim(&mut self, added: u64) {
+        let removed_max = self.model.oldest + 64 + 2 * added;
         let Keep { changes, age } = self.setup.keep;
         let newest = self.model.log.last().map_or(0, |logged| logged.at.unix_ms());
-        while self.model.oldest < self.model.index {
+        while self.model.oldest < self.model.index.min(removed_max) {
             let kept = self.model.index - self.model.oldest + 1;
             let at = self.model.log[self.model.oldest as usize - 1].at.unix_ms();
             if kept <= changes && newest - at <= age.as_millis() as i64 {

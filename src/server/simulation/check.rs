@@ -126,7 +126,13 @@ pub(super) fn store(world: &mut World) {
 }
 
 /// What DNS says: of all names of a zone, or of some.
-pub(super) fn answers(draw: &mut Draw, world: &World, model: &Model, is_thorough: bool) {
+pub(super) fn answers(
+    draw: &mut Draw,
+    resolver: &mut Resolver,
+    world: &World,
+    model: &Model,
+    is_thorough: bool,
+) {
     if model.zones.is_empty() || !is_thorough && !draw.one_in(4) {
         return;
     }
@@ -135,7 +141,7 @@ pub(super) fn answers(draw: &mut Draw, world: &World, model: &Model, is_thorough
     let state = model.shown();
     let table = oracle::table(&state, &state.zones[&name]);
     let published = world.current.snapshot();
-    let mut resolver = Resolver::at(published.clone()).seeded(draw.rng.u64(..));
+    resolver.snapshot = published.clone();
     let mut owners: Vec<&String> = table.keys().collect();
     draw.rng.shuffle(&mut owners);
     owners.truncate(ASKED[usize::from(is_thorough)]);
@@ -149,18 +155,17 @@ pub(super) fn answers(draw: &mut Draw, world: &World, model: &Model, is_thorough
     };
     for owner in owners.into_iter().filter(|owner| !is_of_another(owner)) {
         for qtype in [oracle::A, oracle::SRV, oracle::PTR] {
-            agrees(&mut resolver, &table, name.as_str(), owner, qtype).unwrap_or_else(|why| panic!("{why}"));
+            agrees(resolver, &table, name.as_str(), owner, qtype).unwrap_or_else(|why| panic!("{why}"));
         }
     }
     if is_thorough {
-        agrees(&mut resolver, &table, name.as_str(), name.as_str(), oracle::SOA)
+        agrees(resolver, &table, name.as_str(), name.as_str(), oracle::SOA)
             .unwrap_or_else(|why| panic!("{why}"));
         // The same of a snapshot that is laid out anew.
         let owner = draw.pick(&table.keys().collect::<Vec<_>>());
         if !is_of_another(owner) {
             resolver.snapshot = Arc::new(Snapshot::of(published.state.clone()));
-            agrees(&mut resolver, &table, name.as_str(), owner, oracle::A)
-                .unwrap_or_else(|why| panic!("{why}"));
+            agrees(resolver, &table, name.as_str(), owner, oracle::A).unwrap_or_else(|why| panic!("{why}"));
         }
     }
 }

@@ -208,6 +208,45 @@ impl Draw {
         }
     }
 
+    /// What a client asks of an instance about which something else is decided at the same time.
+    pub(super) fn about(&mut self, key: InstanceKey) -> Request {
+        let change = match self.rng.u8(..5) {
+            0 => Change::Heartbeat { key },
+            1 => Change::Report {
+                key,
+                port: None,
+                status: Status::Passing,
+                output: None,
+            },
+            2 => Change::Deregister {
+                key,
+                absent_is_fine: false,
+            },
+            3 => Change::Drain {
+                key,
+                draining: self.rng.bool(),
+                delete_after: Some(self.delay()),
+            },
+            _ => Change::Register {
+                key,
+                registration: Box::new(self.registration()),
+            },
+        };
+        Request {
+            operations: vec![change.into()],
+            actor: "rival".into(),
+        }
+    }
+
+    pub(super) fn critical(key: InstanceKey) -> Change {
+        Change::Report {
+            key,
+            port: None,
+            status: Status::Critical,
+            output: None,
+        }
+    }
+
     fn any_zone(&mut self) -> ZoneName {
         let zone = self.pick(&ZONES);
         ZoneName::parse(zone).expect("a zone")

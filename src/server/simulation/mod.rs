@@ -27,14 +27,14 @@ use run::Run;
 use world::Yard;
 
 /// Seeds of the short form.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 600;
 /// Seeds of the long form.
 const SEEDS_FULL: u64 = 40_000;
 /// Steps of a seed. Many short lives meet more than a few long ones.
 const STEPS: usize = 24;
 
 /// What any few hundred seeds meet. A simulation that does not get there shows nothing.
-const MET: [&str; 32] = [
+const MET: [&str; 33] = [
     "busy",
     "conflict",
     "crash",
@@ -65,6 +65,7 @@ const MET: [&str; 32] = [
     "rejected",
     "released",
     "revive",
+    "rival",
     "service",
     "zone",
 ];

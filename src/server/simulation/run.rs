@@ -10,6 +10,7 @@ use super::model::Model;
 use super::model::guard::Guards;
 use super::model::leases::{Beat, Leases, word};
 use super::world::{Fault, Setup, World, Yard};
+use crate::answer::tests::wire::Resolver;
 use crate::catalog::{Base, Change, InstanceKey, Operation, Ttl};
 use crate::clock::Timestamp;
 use crate::expiry;
@@ -36,6 +37,7 @@ pub(super) struct Run<'y> {
     pub(super) broken: Option<Option<Model>>,
     /// The feed is followed, and told all up to this index.
     pub(super) followed: Option<u64>,
+    resolver: Resolver,
     is_told: bool,
     steps: u64,
     /// How often what happened: a campaign must have met all of it.
@@ -70,6 +72,7 @@ impl<'y> Run<'y> {
             wall: BEGIN,
             broken: None,
             followed: None,
+            resolver: Resolver::at(Arc::default()).seeded(seed),
             is_told,
             steps: 0,
             seen: BTreeMap::new(),
@@ -119,6 +122,10 @@ impl<'y> Run<'y> {
                 let requests = self.draw.requests(&self.model);
                 let fault = self.draw.fault(requests.len());
                 let expires = self.draw.rng.bool();
+                if expires && self.draw.rng.bool() {
+                    let ms = self.draw.while_ms();
+                    self.advance(ms);
+                }
                 self.batch(requests, fault, expires);
             }
             15..=18 => {
@@ -138,7 +145,9 @@ impl<'y> Run<'y> {
             27 => self.probe(),
             28 => {
                 let deployment = self.draw.deployment();
-                self.batch(vec![deployment], Fault::None, false);
+                // So much needs room.
+                let fault = self.draw.pick(&[Fault::None, Fault::None, Fault::Full]);
+                self.batch(vec![deployment], fault, false);
             }
             29 => self.follow(),
             30 => self.restart(),
@@ -189,6 +198,19 @@ impl<'y> Run<'y> {
         let silent = self.draw.pick(&[2_u32, 3, 10]);
         let all = draw::keys(&self.model);
         let alive: Vec<_> = all.into_iter().filter(|_| !self.draw.one_in(silent)).collect();
+        if self.draw.one_in(3) && !alive.is_empty() {
+            // They live, and are not well: one that is silent may be the last that is answered.
+            let ill = self.draw.pick(&alive);
+            let ill = alive
+                .iter()
+                .filter(|key| key.zone == ill.zone && key.service == ill.service);
+            let operations = ill.map(|key| Draw::critical(key.clone()).into()).collect();
+            let request = Request {
+                operations,
+                actor: "checker".into(),
+            };
+            self.batch(vec![request], Fault::None, false);
+        }
         let ms = self.draw.pick(&[500, 1000, 1000, 4000]);
         for _ in 0..self.draw.rng.usize(2..16) {
             self.advance(ms);
@@ -294,7 +316,18 @@ impl<'y> Run<'y> {
             changes.sort_by_key(word);
             self.draw.rng.shuffle(&mut changes);
             if !changes.is_empty() {
-                // Others get in between, and time passes.
+                // Others get in before it or after it, and between the look and the batch, and time passes.
+                if !requests.is_empty() {
+                    for _ in 0..self.draw.rng.usize(..3) {
+                        let due = self.draw.pick(&changes);
+                        if let Change::Lapse { key } | Change::Remove { key, .. } = due {
+                            let rival = self.draw.about(key);
+                            requests.push(rival);
+                            self.see("rival");
+                        }
+                    }
+                    self.draw.rng.shuffle(&mut requests);
+                }
                 let operations = changes.iter().cloned().map(Into::into).collect();
                 let place = self.draw.rng.usize(..=requests.len());
                 requests.insert(
@@ -375,8 +408,9 @@ impl<'y> Run<'y> {
     /// The commit of which nobody was told had reached the disk, if there was one.
     pub(super) fn recall(&mut self) {
         if let Some(Some(limbo)) = self.broken.take() {
+            let before = self.model.index;
             self.model = limbo;
-            self.trim();
+            self.trim(self.model.index - before);
             self.see("recalled");
         }
     }
@@ -430,6 +464,12 @@ impl<'y> Run<'y> {
         if self.broken.is_none() && is_thorough {
             check::store(world);
         }
-        check::answers(&mut self.draw, world, &self.model, is_thorough);
+        check::answers(
+            &mut self.draw,
+            &mut self.resolver,
+            world,
+            &self.model,
+            is_thorough,
+        );
     }
 }
