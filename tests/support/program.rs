@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::http::Client;
 
 /// How long the program may take to listen.
-const START_WITHIN: Duration = Duration::from_secs(20);
+const START_WITHIN: Duration = Duration::from_secs(60);
 /// How often is looked whether something happened in another process.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
