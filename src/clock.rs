@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How often [`Clock::tick`] is called, at least.
+/// How often [`Clock::tick`] is called, at least, while anything waits for a deadline.
 pub const TICK: Duration = Duration::from_millis(100);
 
 /// A gap between two ticks longer than this is a pause of the process, not a late wake-up. So much of each pause, and
@@ -115,7 +115,7 @@ impl Clock {
         Self::System(Arc::new(SystemClock {
             origin: std::time::Instant::now(),
             version: AtomicU64::new(0),
-            seen_us: AtomicU64::new(NOT_YET),
+            seen_us: AtomicU64::new(AT_REST),
             left_out_us: AtomicU64::new(0),
             stands_from_us: AtomicU64::new(GOES),
             untold_us: Mutex::new(0),
@@ -160,12 +160,19 @@ impl Clock {
         }
     }
 
-    /// Says that the process is running now. Called at least each [`TICK`]; a gap much longer was a pause, and is taken
+    /// Says that the process is running now. Called at least each [`TICK`] until [`Self::rest`]; a gap much longer was a pause, and is taken
     /// out of the running time. Gives what was taken out since the last call, if that is worth a line.
     pub fn tick(&self) -> Option<Duration> {
         match self {
             Self::System(clock) => clock.tick(),
             Self::Manual(_) => None,
+        }
+    }
+
+    /// Says that no ticks will come for a while because nothing waits for a deadline: until the next one no gap is a pause.
+    pub fn rest(&self) {
+        if let Self::System(clock) = self {
+            clock.rest();
         }
     }
 
@@ -196,8 +203,8 @@ impl Clock {
 /// No point from which time stands still: it goes.
 const GOES: u64 = u64::MAX;
 
-/// Nobody has ticked: a process without deadlines takes nothing for a pause.
-const NOT_YET: u64 = u64::MAX;
+/// Nobody ticks: a process without deadlines takes nothing for a pause.
+const AT_REST: u64 = u64::MAX;
 
 const PAUSE_MIN_US: u64 = PAUSE_MIN.as_micros() as u64;
 
@@ -210,7 +217,7 @@ const PAUSE_MIN_US: u64 = PAUSE_MIN.as_micros() as u64;
 pub struct SystemClock {
     origin: std::time::Instant,
     version: AtomicU64,
-    /// When the process was last seen running; [`NOT_YET`].
+    /// When the process was last seen running; [`AT_REST`] while nobody ticks.
     seen_us: AtomicU64,
     /// What is taken out of the time until then.
     left_out_us: AtomicU64,
@@ -253,7 +260,10 @@ impl SystemClock {
         let now = self.monotonic_us();
         self.version.fetch_add(1, Ordering::SeqCst);
         let stands_from = self.stands_from_us.load(Ordering::SeqCst);
-        let seen = self.seen_us.swap(now, Ordering::SeqCst);
+        let seen = self.seen_us.load(Ordering::SeqCst);
+        if seen != AT_REST {
+            self.seen_us.store(now, Ordering::SeqCst);
+        }
         // Where time stands still there is no pause.
         let gap = now.min(stands_from).saturating_sub(seen.min(stands_from));
         if gap > PAUSE_MIN_US {
@@ -266,13 +276,18 @@ impl SystemClock {
     }
 
     fn tick(&self) -> Option<Duration> {
-        self.change(|_, untold| {
+        self.change(|now, untold| {
+            self.seen_us.store(now, Ordering::SeqCst);
             let told = Some(Duration::from_micros(*untold)).filter(|pause| *pause >= PAUSE_TOLD_MIN);
             if told.is_some() {
                 *untold = 0;
             }
             told
         })
+    }
+
+    fn rest(&self) {
+        self.change(|_, _| self.seen_us.store(AT_REST, Ordering::SeqCst));
     }
 
     fn stand(&self) {

@@ -1,7 +1,8 @@
 //! Deadlines that have passed become changes: lapses, removals, forgotten names.
 //!
-//! A thread sleeps until the next deadline, at most [`TICK`] at a time. A wake-up that comes much too late was a pause
-//! of the process: the clock takes it out before anything is judged by it.
+//! A thread sleeps until the next deadline, at most [`TICK`] at a time while there is one or the guard holds, and without
+//! end otherwise. A wake-up that comes much too late was a pause of the process: the clock takes it out before anything
+//! is judged by it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -163,11 +164,17 @@ impl Expiry {
         }
     }
 
-    /// Also where nothing waits for a deadline: the clock must not take that for a pause of the process.
     fn sleep(&self) {
+        let next = self.deadlines.next();
+        // What the guard holds has no deadline of its own.
+        if next.is_none() && !self.deadlines.is_guarded() {
+            self.clock.rest();
+            self.alarm.wait(None);
+            return;
+        }
         match self.clock {
             Clock::System(_) => {
-                let next = self.deadlines.next().map(|next| next.since(self.clock.running()));
+                let next = next.map(|next| next.since(self.clock.running()));
                 self.alarm.wait(Some(next.map_or(TICK, |next| next.min(TICK))));
             }
             // A clock that a test moves rings when it is moved.

@@ -244,7 +244,7 @@ impl Deadlines {
     pub fn next(&self) -> Option<Running> {
         let mut next = locked(&self.forgetting).next();
         for shard in &self.shards {
-            let head = locked(shard).queue.peek().map(|Reverse((at, _))| *at);
+            let head = locked(shard).head();
             next = [next, head].into_iter().flatten().min();
         }
         next

@@ -69,6 +69,29 @@ fn who_reads_first_after_a_pause_takes_it_out_and_it_is_told_at_the_next_tick() 
 }
 
 #[test]
+fn at_rest_nothing_is_a_pause_and_the_next_tick_ends_the_rest() {
+    let clock = clock_at(60_000_000);
+    clock.seen_us.store(60_000_000, Ordering::SeqCst);
+    clock.rest();
+    // As if nothing had happened for 40 s, and commits came then.
+    let later = clock_at(100_000_000);
+    later
+        .seen_us
+        .store(clock.seen_us.load(Ordering::SeqCst), Ordering::SeqCst);
+    is_about(later.running_us(), 100_000);
+    later.stand();
+    assert_eq!(later.go_on(), None);
+    is_about(later.running_us(), 100_000);
+    assert_eq!(
+        later.seen_us.load(Ordering::SeqCst),
+        AT_REST,
+        "a commit is no tick"
+    );
+    assert_eq!(later.tick(), None);
+    assert_ne!(later.seen_us.load(Ordering::SeqCst), AT_REST);
+}
+
+#[test]
 fn a_late_wake_up_is_no_pause() {
     let clock = clock_at(100_000);
     assert_eq!(clock.tick(), None);

@@ -203,8 +203,11 @@ impl Connection {
     async fn serve(&mut self) -> io::Result<Option<bool>> {
         let before = self.unread.len();
         let served = loop {
-            let clock = &self.service.config.clock;
-            let began = self.service.timed.is_due_shared().then(|| clock.running());
+            let service = &self.service;
+            let began = service
+                .timed
+                .is_due_shared()
+                .then(|| service.config.clock.lasted());
             let next = self.answer_complete();
             if !self.unsent.is_empty() || matches!(next, Next::Slow(_)) {
                 self.place.busy();
@@ -212,7 +215,7 @@ impl Connection {
             let has_replies = !self.unsent.is_empty();
             self.flush().await?;
             if let Some(began) = began.filter(|_| has_replies) {
-                let took = self.service.config.clock.running().since(began);
+                let took = self.service.config.clock.lasted().saturating_sub(began);
                 self.service.timed.note_shared(took);
             }
             match next {

@@ -70,11 +70,12 @@ impl Worker {
             match batch.receive(&self.socket, Wait::ForOne) {
                 Ok(received) => {
                     errors_in_a_row = 0;
-                    let began = batches.is_multiple_of(TIMED_EVERY).then(|| self.clock.running());
+                    let began = batches.is_multiple_of(TIMED_EVERY).then(|| self.clock.lasted());
                     batches = batches.wrapping_add(1);
                     self.serve(&mut batch, received, &mut scratch);
                     if let Some(began) = began {
-                        self.timed.note(self.clock.running().since(began), received);
+                        self.timed
+                            .note(self.clock.lasted().saturating_sub(began), received);
                     }
                     self.count_drops(batch.take_drops());
                 }

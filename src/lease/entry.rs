@@ -106,6 +106,22 @@ impl Shard {
         }
     }
 
+    /// The next time that somebody waits for. What nobody waits for any more is dropped on the way to it, so that a server
+    /// whose last lease is gone is not woken until that would have ended.
+    pub(super) fn head(&mut self) -> Option<Running> {
+        while let Some(Reverse((at, key))) = self.queue.peek() {
+            if self
+                .entries
+                .get(key)
+                .is_some_and(|entry| entry.queued == Some(*at))
+            {
+                return Some(*at);
+            }
+            self.queue.pop();
+        }
+        None
+    }
+
     /// Drops what nobody waits for once it outweighs what somebody does: instances that come and go with long leases
     /// would fill the queue for as long as those run.
     pub(super) fn compact(&mut self) {

@@ -1,6 +1,9 @@
 //! Time that misbehaves, with the real program: a wall clock that jumps, a process that is stopped for longer than
 //! every lease, a disk that stalls. None of them expires anything by itself.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::DirEntry;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -256,4 +259,47 @@ fn a_disk_that_stalls_for_longer_than_every_lease_expires_nothing() {
         "{}",
         program.stderr()
     );
+}
+
+/// How often each thread of the program went to sleep so far: each wake-up that found nothing adds one.
+fn sleeps(program: &Program) -> BTreeMap<OsString, u64> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", program.pid())).expect("it runs");
+    let of = |thread: std::io::Result<DirEntry>| {
+        let thread = thread.ok()?;
+        let status = std::fs::read_to_string(thread.path().join("status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        Some((thread.file_name(), line.trim().parse().ok()?))
+    };
+    threads.filter_map(of).collect()
+}
+
+/// Wake-ups in half a second. A thread that ended meanwhile has none.
+fn wake_ups(program: &Program) -> u64 {
+    let before = sleeps(program);
+    std::thread::sleep(Duration::from_millis(500));
+    let after = sleeps(program);
+    let of = |(thread, count): (&OsString, &u64)| count - before.get(thread).unwrap_or(&0);
+    after.iter().map(of).sum()
+}
+
+#[test]
+fn while_no_lease_runs_nothing_wakes_the_program() {
+    let program = Program::start();
+    // What the start or a request left to do is done soon; a thread that ticks never is.
+    let rests = || (0..10).any(|_| wake_ups(&program) <= 1);
+    assert!(rests(), "it ticks before there was a lease");
+    register_all(&program, 4, "1h");
+    assert!(!rests(), "a lease that runs has to be looked after");
+    // With its name: that would be forgotten later, which is a deadline too.
+    program.client().delete("/v1/services/web").expect(204);
+    assert!(rests(), "it ticks after the last lease is gone");
+    // And begins again.
+    register_all(&program, 4, "1s");
+    let began = Instant::now();
+    while answered(&program) > 1 {
+        assert!(began.elapsed() < Duration::from_secs(20), "nothing lapses");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
